@@ -1,0 +1,104 @@
+// Where a saver writes to: an image, later an ELF core or a wire.
+#ifndef STILLFRAME_PAGE_SINK_H_
+#define STILLFRAME_PAGE_SINK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "stillframe/error.h"
+#include "stillframe/mapping.h"
+#include "stillframe/process_state.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+// By whom a page was saved.
+enum class PageSource : uint8_t {
+  kScanned = 1,  // the linear scan
+  kFaulted = 2,  // the tracker, since the target wanted to write it
+  kPaused = 3,   // inside the pause, since it can't be write-protected
+};
+
+// A mapping that is in the image, and which part of it.
+struct SavedMapping {
+  Mapping mapping;
+  AddressRange saved;  // all of mapping.range, or only its first page (ELF headers)
+  bool operator==(const SavedMapping&) const = default;
+};
+
+// A range that is not in the image, and why: "filter", "dontdump", "io", "shared", "unreadable" (left out or copied in the pause on
+// purpose), or for lost pages "unmapped", "discarded", "ksm".
+struct RangeReason {
+  AddressRange range;
+  std::string reason;
+  bool operator==(const RangeReason&) const = default;
+};
+
+// All of an image but its pages.
+struct ImageMetadata {
+  ProcessState process;
+  std::vector<SavedMapping> mappings;  // by address, not overlapping
+  std::vector<RangeReason> skipped;    // mappings left out, and those saved another way than asked for
+  uint64_t instant_unix_ns = 0;        // CLOCK_REALTIME at the instant
+  uint64_t pause_ns = 0;
+  uint64_t filter = 0;                 // the coredump filter that was applied
+  std::string kernel;                  // uname -r
+  std::string host;
+  bool operator==(const ImageMetadata&) const = default;
+};
+
+struct SinkCounters {
+  Pages zero;     // declared by Zero, or found to be zero
+  Pages scanned;  // written as data, by source
+  Pages faulted;
+  Pages paused;
+  Pages lost;
+  Bytes written;  // out to the store
+};
+
+// Takes each page exactly once, in any order, and becomes visible to others only by Finish.
+//
+// Thread rule: one thread at a time; counters() from any thread.
+class PageSink {
+ public:
+  PageSink() = default;
+  PageSink(const PageSink&) = delete;
+  PageSink& operator=(const PageSink&) = delete;
+  // Without a Finish that succeeded, nothing is left behind.
+  virtual ~PageSink() = default;
+
+  // `pages`: whole pages, the first one at `address`, which is page-aligned. Copied or written before this returns. May block on
+  // the output.
+  virtual Result<void> Write(TargetAddress address, std::span<const std::byte> pages, PageSource source) = 0;
+  // Pages that were never there, so zero.
+  virtual Result<void> Zero(AddressRange range) = 0;
+  // Pages that could not be saved.
+  virtual Result<void> Lost(AddressRange range, std::string_view reason) = 0;
+  // Writes the rest, syncs and publishes. Fails with kInternal unless every page of metadata.mappings' saved ranges was
+  // told of exactly once.
+  virtual Result<void> Finish(const ImageMetadata& metadata) = 0;
+  // Makes a Write that blocks on the output return kInterrupted, now and from here on. Any thread, async-signal-safe.
+  virtual void Interrupt() = 0;
+
+  virtual SinkCounters counters() const = 0;
+};
+
+// Where an image goes.
+struct Output {
+  std::string path;     // empty: `descriptor` is used
+  int descriptor = -1;  // not closed by us
+  bool force = false;   // replace an existing regular file, which stays whole until the new one is complete
+};
+
+// Opens the output and writes the image's header. A regular file appears under its name only with Finish. FIFOs, devices
+// and descriptors are written front to back, like a pipe.
+// Errors: kOutput or kPermission (no such directory, read-only, full), kUsage (exists, without force; is a directory).
+Result<std::unique_ptr<PageSink>> CreateImage(const Output& output);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_PAGE_SINK_H_

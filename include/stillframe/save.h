@@ -1,0 +1,109 @@
+// Saving a target while it runs.
+#ifndef STILLFRAME_SAVE_H_
+#define STILLFRAME_SAVE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stillframe/error.h"
+#include "stillframe/page_sink.h"
+#include "stillframe/target.h"
+#include "stillframe/throttle.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+enum class OnLost {
+  kKeep,   // the image is kept, the lost ranges are listed in it
+  kAbort,  // the image is given up at the first one, with kLimit
+};
+
+struct SaveOptions {
+  ThrottleOptions throttle;
+  Bytes max_bandwidth{0};  // per second, all bytes to the output; zero: no limit. At least 64 KiB.
+  Bytes stage = MiB(64);   // at least 1 MiB, at most 64 GiB
+  // The longest a write of the target may wait for room in the stage; then the image is given up. At least 1 ms.
+  Duration max_stall = std::chrono::seconds(1);
+  OnLost on_lost = OnLost::kKeep;
+  // Runs on the session's thread at the instant of the image, everything armed, the target standing still. An error gives
+  // the save up. Not bounded here: bound it yourself.
+  std::function<Result<void>(pid_t pid)> at_instant;
+  Duration stop_timeout = std::chrono::milliseconds(100);
+  std::optional<uint64_t> filter;  // as /proc/PID/coredump_filter; unset: the target's own
+  bool include_dontdump = false;
+};
+
+// Percentiles of the waits, in microseconds.
+struct WaitSummary {
+  uint64_t count = 0;
+  uint64_t p50 = 0;
+  uint64_t p99 = 0;
+  uint64_t p999 = 0;
+  uint64_t max = 0;
+};
+
+struct SaveSummary {
+  pid_t pid = 0;
+  Duration attach{0};
+  Duration pause{0};  // first thread asked to stop to last one resumed, less at_instant
+  Duration at_instant{0};
+  Duration duration{0};
+  Bytes memory;  // all of what the image describes
+  Bytes image;
+  Pages total;   // zero + scanned + faulted + paused + lost
+  SinkCounters pages;
+  WaitSummary wait;
+  std::string policy;
+  ThrottleCounters throttle;
+  Bytes stage_size;
+  Bytes stage_peak;
+  uint64_t stage_full = 0;  // how often a fault found no room
+  uint64_t unmaps = 0;      // unmap events of the target after the instant
+  std::vector<RangeReason> skipped;
+  std::vector<RangeReason> lost;
+  // More than a tenth of the target's resident memory was left out.
+  bool skipped_much = false;
+};
+
+enum class SavePhase : uint8_t { kAttaching, kPausing, kSaving, kFinishing, kDone };
+
+struct SaveProgress {
+  SavePhase phase = SavePhase::kAttaching;
+  Pages total;  // pages that have to be copied
+  Pages done;
+  Bytes written;
+  uint64_t faults = 0;
+  Bytes stage_used;
+  bool holding_back = false;  // the throttle pushes nothing at present
+  Duration elapsed{0};
+};
+
+// One save of one target. Thread rule: Run on the thread that made the target; Cancel and Progress from any thread.
+class SaveSession {
+ public:
+  // Errors: kUsage for an option outside its range.
+  static Result<std::unique_ptr<SaveSession>> Create(std::unique_ptr<Target> target,
+                                                     std::unique_ptr<PageSink> sink,
+                                                     SaveOptions options);
+  virtual ~SaveSession() = default;
+
+  // Once. Whatever it returns, the target then runs and nothing of it is protected any more; without success the sink
+  // was not finished.
+  virtual Result<SaveSummary> Run() = 0;
+  // Makes Run give up with kInterrupted. Async-signal-safe.
+  virtual void Cancel() = 0;
+  virtual SaveProgress Progress() const = 0;
+};
+
+// The whole of it: checks the options, opens the output, attaches, saves. Nothing is touched before all earlier steps succeeded.
+Result<SaveSummary> SaveProcess(pid_t pid, const Output& output, SaveOptions options = {});
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_H_

@@ -1,0 +1,28 @@
+// Start here.
+//
+// Stillframe saves the memory of a running process as of one instant while the process goes on running, and bounds how long
+// any of its writes may wait for that.
+//
+//   auto summary = stillframe::SaveProcess(pid, {.path = "image"});        // save.h: options, summary, session
+//   auto image = stillframe::ImageReader::Open("image");                   // image_reader.h: read it back
+//
+//   target.h          how memory is reached: another process by pid, or one's own
+//   throttle.h        when the scan holds back: the policies, and how to bring one's own
+//   page_sink.h       where pages go: an image, or a sink of one's own
+//   mapping.h, process_state.h    what is known of a target beside its pages
+//   error.h, units.h  Result, Error; bytes, pages, addresses
+#ifndef STILLFRAME_STILLFRAME_H_
+#define STILLFRAME_STILLFRAME_H_
+
+#include "stillframe/error.h"
+#include "stillframe/image_reader.h"
+#include "stillframe/mapping.h"
+#include "stillframe/page_sink.h"
+#include "stillframe/process_state.h"
+#include "stillframe/save.h"
+#include "stillframe/target.h"
+#include "stillframe/throttle.h"
+#include "stillframe/units.h"
+#include "stillframe/version.h"
+
+#endif  // STILLFRAME_STILLFRAME_H_

@@ -1,0 +1,74 @@
+// When the linear scan may push pages that nobody faulted on: a sample in, a decision out.
+#ifndef STILLFRAME_THROTTLE_H_
+#define STILLFRAME_THROTTLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "stillframe/error.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+// What the saver saw since it last asked.
+struct ThrottleSample {
+  TimePoint now;
+  // The arrival of the oldest fault that still waits, if any does.
+  std::optional<TimePoint> oldest_waiting;
+  // Faults that ended since the last sample: how long each waited.
+  std::span<const Duration> finished_waits;
+  // Faults that arrived since the last sample.
+  uint64_t arrivals = 0;
+  // Why the saver asks again.
+  enum class Reason {
+    kFirst,        // nothing happened yet
+    kPushed,       // a run was pushed
+    kPollFault,    // a poll ended with a fault
+    kPollTimeout,  // a poll ran out
+  } reason = Reason::kFirst;
+  Bytes stage_used;
+  Bytes stage_size;
+  Bytes sent;  // to the output, so far
+};
+
+struct ThrottleDecision {
+  // How many pages the scan may push now; zero: poll for faults instead.
+  Pages push;
+  // With push zero: for how long at most; a fault ends it early.
+  Duration poll{0};
+};
+
+struct ThrottleCounters {
+  uint64_t triggers = 0;  // how often a slow fault began or renewed the holding back
+  uint64_t polls = 0;     // iterations spent polling
+  uint64_t forced = 0;    // runs pushed only because nothing had been for too long
+};
+
+// A policy. It never sleeps, never reads a clock and starts no thread, so that a simulator can drive it.
+// Thread rule: one thread.
+class ThrottlePolicy {
+ public:
+  virtual ~ThrottlePolicy() = default;
+  virtual std::string_view name() const = 0;
+  virtual ThrottleDecision Decide(const ThrottleSample& sample) = 0;
+  virtual ThrottleCounters counters() const = 0;
+};
+
+struct ThrottleOptions {
+  std::string policy = "skip";  // skip or off
+  Duration fault_limit = std::chrono::milliseconds(5);
+  Duration poll_time = std::chrono::milliseconds(5);
+  uint64_t poll_count = 200;
+  Duration force_after = std::chrono::seconds(5);
+};
+
+// kUsage for an unknown policy or a limit outside its range.
+Result<std::unique_ptr<ThrottlePolicy>> MakeThrottlePolicy(const ThrottleOptions& options);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_THROTTLE_H_
