@@ -36,7 +36,7 @@ struct Error {
   // The system's own word for it; 0 where no system call was at fault.
   int system_errno = 0;
   // Where in the target it happened.
-  std::optional<TargetAddress> address;
+  std::optional<TargetAddress> address = std::nullopt;
 };
 
 template <class T>

@@ -89,7 +89,7 @@ class PageSink {
 
 // Where an image goes.
 struct Output {
-  std::string path;     // empty: `descriptor` is used
+  std::string path = {};  // empty: `descriptor` is used
   int descriptor = -1;  // not closed by us
   bool force = false;   // replace an existing regular file, which stays whole until the new one is complete
 };

@@ -25,7 +25,7 @@ enum class OnLost {
 };
 
 struct SaveOptions {
-  ThrottleOptions throttle;
+  ThrottleOptions throttle = {};
   Bytes max_bandwidth{0};  // per second, all bytes to the output; zero: no limit. At least 64 KiB.
   Bytes stage = MiB(64);   // at least 1 MiB, at most 64 GiB
   // The longest a write of the target may wait for room in the stage; then the image is given up. At least 1 ms.
@@ -33,9 +33,9 @@ struct SaveOptions {
   OnLost on_lost = OnLost::kKeep;
   // Runs on the session's thread at the instant of the image, everything armed, the target standing still. An error gives
   // the save up. Not bounded here: bound it yourself.
-  std::function<Result<void>(pid_t pid)> at_instant;
+  std::function<Result<void>(pid_t pid)> at_instant = nullptr;
   Duration stop_timeout = std::chrono::milliseconds(100);
-  std::optional<uint64_t> filter;  // as /proc/PID/coredump_filter; unset: the target's own
+  std::optional<uint64_t> filter = std::nullopt;  // as /proc/PID/coredump_filter; unset: the target's own
   bool include_dontdump = false;
 };
 
