@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,15 +13,20 @@
 
 namespace stillframe {
 
+// One fault, as the saver sees it.
+struct FaultSeen {
+  uint64_t number = 0;  // counted from 0 in the order of arrival; names the fault from sample to sample
+  TimePoint arrival;    // at the tracker
+  Duration wait{0};     // until it was opened, or so far
+  bool finished = false;
+};
+
 // What the saver saw since it last asked.
 struct ThrottleSample {
   TimePoint now;
-  // The arrival of the oldest fault that still waits, if any does.
-  std::optional<TimePoint> oldest_waiting;
-  // Faults that ended since the last sample: how long each waited.
-  std::span<const Duration> finished_waits;
-  // Faults that arrived since the last sample.
-  uint64_t arrivals = 0;
+  // The faults that finished since the last sample, and those that still wait, each in the order of arrival. Valid during the
+  // call only.
+  std::span<const FaultSeen> faults = {};
   // Why the saver asks again.
   enum class Reason {
     kFirst,        // nothing happened yet
@@ -30,9 +34,9 @@ struct ThrottleSample {
     kPollFault,    // a poll ended with a fault
     kPollTimeout,  // a poll ran out
   } reason = Reason::kFirst;
-  Bytes stage_used;
-  Bytes stage_size;
-  Bytes sent;  // to the output, so far
+  Bytes stage_used{0};
+  Bytes stage_size{0};
+  Bytes sent{0};  // to the output, so far
 };
 
 struct ThrottleDecision {

@@ -1,0 +1,89 @@
+// A userfaultfd in write-protect mode: what the target wants to write comes in, what it may write goes out.
+#ifndef STILLFRAME_FAULT_FAULT_CHANNEL_H_
+#define STILLFRAME_FAULT_FAULT_CHANNEL_H_
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "base/unique_fd.h"
+#include "stillframe/error.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+enum class RegisterOutcome {
+  kDone,
+  kRefused,   // this mapping can't be write-protected
+  kTaken,     // another userfaultfd has it
+  kGone,      // nothing mapped there any more, or the address space is gone
+};
+
+enum class OpenOutcome {
+  kOpened,
+  kChanging,  // a non-fault event is unread: read it, then try again
+  kGone,      // no such mapping any more
+};
+
+struct WriteFault {
+  TargetAddress address;  // as faulted, not rounded
+  pid_t tid = 0;          // in our pid namespace
+};
+
+struct MemoryEvent {
+  enum class Kind { kRemap, kRemove, kUnmap } kind;
+  AddressRange range;      // kRemap: where it was
+  TargetAddress moved_to;  // kRemap
+};
+
+// Both kinds can come from one read; faults are always delivered first.
+struct FaultMessages {
+  static constexpr size_t kMost = 16;  // as many as one read may bring
+  std::array<WriteFault, kMost> faults;
+  size_t fault_count = 0;
+  std::array<MemoryEvent, kMost> events;
+  size_t event_count = 0;
+};
+
+// Owns nothing of the target: the descriptor belongs to its Target.
+//
+// Thread rule: Open, Wake, Arm, Register and Unregister from any thread; Read by one. None of them allocates.
+class FaultChannel {
+ public:
+  // The handshake. Asks for the events that would make pages of the target go or move without a word (remap, remove, unmap), not for
+  // forks: an untracked child simply runs.
+  static Result<FaultChannel> Connect(int userfaultfd);
+
+  // False on kernels before 5.19: shared memory and hugetlb can't be write-protected.
+  bool handles_shared() const { return handles_shared_; }
+  int descriptor() const { return fd_; }
+
+  RegisterOutcome Register(AddressRange range) const;
+  void Unregister(AddressRange range) const;
+  // Write-protects. kUnsupported where nothing is registered, kTargetGone.
+  Result<void> Arm(AddressRange range) const;
+  // Un-protects and wakes.
+  OpenOutcome Open(AddressRange range) const;
+  void Wake(AddressRange range) const;
+
+  // How many faults wait to be read; none when the kernel doesn't say. Zero while the descriptor is readable means that
+  // a non-fault event waits, and that its cause waits for us to read it.
+  std::optional<size_t> PendingFaults() const;
+  // Reads at most `limit` messages without blocking.
+  FaultMessages Read(size_t limit) const;
+
+ private:
+  FaultChannel(int fd, UniqueFd fdinfo, bool handles_shared)
+      : fd_(fd), fdinfo_(std::move(fdinfo)), handles_shared_(handles_shared) {}
+
+  int fd_;
+  UniqueFd fdinfo_;  // /proc/self/fdinfo of fd_
+  bool handles_shared_;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_FAULT_FAULT_CHANNEL_H_

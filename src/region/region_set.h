@@ -1,0 +1,46 @@
+// The write-protected memory of one save: its regions, and the page numbers that count them through.
+#ifndef STILLFRAME_REGION_REGION_SET_H_
+#define STILLFRAME_REGION_REGION_SET_H_
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "region/page_bitmap.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+// A range of addresses at the instant, with one page size.
+struct Region {
+  AddressRange range;
+  PageIndex first;              // the number of its first page
+  Bytes page_size = kPageSize;  // what it is opened by: 4 KiB, or a huge page of hugetlb
+  bool shared = false;          // memory of a file: a page may exist though the page map shows none
+
+  PageRun run() const { return {first, range.pages()}; }
+  Pages unit() const { return ToPages(page_size); }
+};
+
+// Immutable once built. Thread rule: any thread. No allocation in the lookups.
+class RegionSet {
+ public:
+  RegionSet() = default;
+  // `regions` by address, not overlapping; their `first` is set here.
+  explicit RegionSet(std::vector<Region> regions);
+
+  std::span<const Region> regions() const { return regions_; }
+  Pages pages() const { return pages_; }
+  // The region of a page number below pages().
+  const Region& RegionOf(PageIndex page) const;
+  // Where the page stood at the instant: its address in the image.
+  TargetAddress AddressOf(PageIndex page) const;
+
+ private:
+  std::vector<Region> regions_;
+  Pages pages_;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_REGION_REGION_SET_H_

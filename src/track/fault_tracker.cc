@@ -1,0 +1,260 @@
+#include "track/fault_tracker.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <span>
+
+#include "base/fail_point.h"
+#include "track/page_copy.h"
+
+namespace stillframe {
+namespace {
+
+constexpr uint64_t kLargestUnit = 512;  // pages: a 2 MiB page of hugetlb; larger ones are never armed
+
+AddressRange PageAt(TargetAddress address) {
+  const TargetAddress begin{address.value & ~(kPageSize.count - 1)};
+  return {begin, begin + kPageSize};
+}
+
+}  // namespace
+
+FaultTracker::FaultTracker(const FaultChannel& channel, const Target& target, Stage& stage,
+                           FaultLog& log, const Clock& clock, const Options& options)
+    : channel_(channel),
+      target_(target),
+      stage_(stage),
+      log_(log),
+      clock_(clock),
+      options_(options),
+      discards_(channel, target, stage, clock, options.discard_limit),
+      waiting_(kMostWaiting) {}
+
+void FaultTracker::SetMode(Mode mode) {
+  mode_.store(mode, std::memory_order_release);
+  wake_.Notify();
+}
+
+void FaultTracker::OnReadable() {
+  const std::optional<size_t> faults = channel_.PendingFaults();
+  if (waiting_count_ + FaultMessages::kMost > waiting_.size()) GiveUp();
+  TrackedMemory* memory = memory_.load(std::memory_order_acquire);
+  if (faults && *faults > 0) {
+    // Exactly the faults: an event behind them stays unread until its pages were looked after.
+    TakeIn(channel_.Read(std::min(*faults, FaultMessages::kMost)));
+  } else if (memory != nullptr) {
+    ReadEvents(*memory);
+  } else {
+    channel_.Read(FaultMessages::kMost);  // nothing is saved yet, so nothing can be lost
+  }
+}
+
+void FaultTracker::ReadEvents(TrackedMemory& memory) {
+  const Mode mode = mode_.load(std::memory_order_acquire);
+  if (mode == Mode::kHolding || mode == Mode::kServing) discards_.SaveAhead(memory);
+  memory.journal.BeginRead();
+  const FaultMessages messages = channel_.Read(FaultMessages::kMost);
+  for (size_t i = 0; i < messages.event_count; ++i) Apply(messages.events[i], memory);
+  memory.journal.EndRead();
+  FailPoint("track.event");
+  TakeIn(messages);
+}
+
+void FaultTracker::TakeIn(const FaultMessages& messages) {
+  const TimePoint now = clock_.Now();
+  for (size_t i = 0; i < messages.fault_count && waiting_count_ < waiting_.size(); ++i) {
+    const WriteFault& fault = messages.faults[i];
+    const bool ours = fault.tid != 0 &&
+                      std::find(options_.own_threads.begin(), options_.own_threads.end(),
+                                fault.tid) != options_.own_threads.end();
+    waiting_[waiting_count_++] = {.address = fault.address,
+                                  .arrival = now,
+                                  .record = nullptr,
+                                  .drains = drains_.load(std::memory_order_relaxed),
+                                  .logged = false,
+                                  .ours = ours,
+                                  .counted_full = false};
+  }
+}
+
+void FaultTracker::Apply(const MemoryEvent& event, TrackedMemory& memory) {
+  switch (event.kind) {
+    case MemoryEvent::Kind::kRemap:
+      memory.map.Move(event.range.begin, event.moved_to, event.range.size());
+      // After the map: whoever still saw the old one finds this.
+      memory.journal.Note({event.moved_to, event.moved_to + event.range.size()});
+      break;
+    case MemoryEvent::Kind::kUnmap:
+      unmaps_.fetch_add(1, std::memory_order_relaxed);
+      MarkUnmapped(event.range, memory);
+      break;
+    case MemoryEvent::Kind::kRemove:
+      // What was not saved ahead shows as unarmed when somebody copies it.
+      break;
+  }
+}
+
+void FaultTracker::MarkUnmapped(AddressRange range, TrackedMemory& memory) {
+  memory.map.ForEachIn(range, [&](const Segment& segment) {
+    PageRun left = segment.pages;
+    while (!left.empty()) {
+      const PageRun present = memory.ledger.present.NextSet(left);
+      if (present.empty()) return;
+      memory.ledger.unmapped.SetRun(present);
+      // Whoever has claimed one of them already finds out alone.
+      PageRun rest = present;
+      while (!rest.empty()) {
+        const PageRun claimed = memory.ledger.claimed.ClaimPrefix(rest);
+        memory.ledger.settled.SetRun(claimed);
+        const uint64_t step = std::max<uint64_t>(1, claimed.count.count);
+        rest = {rest.first + Pages{step}, Pages{rest.count.count - step}};
+      }
+      left = {present.end(), left.end() - present.end()};
+    }
+  });
+}
+
+Duration FaultTracker::SleepLimit() const {
+  // Short while something waits: for the scan to be done with a page, or for its time to run out.
+  return waiting_count_ > 0 || discards_.holds() ? std::chrono::microseconds(200) : std::chrono::milliseconds(100);
+}
+
+void FaultTracker::Step() {
+  const Mode mode = mode_.load(std::memory_order_acquire);
+  TrackedMemory* memory = memory_.load(std::memory_order_acquire);
+  if (room_wanted_) stage_.fault_room().Clear();
+  room_wanted_ = false;
+  if (discards_.holds() && memory != nullptr) discards_.Commit(*memory);
+  size_t kept = 0;
+  for (size_t i = 0; i < waiting_count_; ++i) {
+    Waiting fault = waiting_[i];
+    if (IsHeld(fault, mode)) {
+      // It arrives, for the count of waits, when the target resumes.
+      fault.arrival = clock_.Now();
+      waiting_[kept++] = fault;
+      continue;
+    }
+    if (!fault.logged) {
+      if (mode == Mode::kServing && memory != nullptr) fault.record = log_.Arrive(fault.arrival);
+      fault.logged = true;
+    }
+    const Served served = Serve(fault, mode, memory);
+    const TimePoint now = clock_.Now();
+    if (served == Served::kDone) {
+      if (mode == Mode::kServing) waits_.Record(now - fault.arrival);
+      log_.End(fault.record, now);
+      continue;
+    }
+    if (served == Served::kNoRoom) {
+      room_wanted_ = true;
+      if (!fault.counted_full) stage_full_.fetch_add(1, std::memory_order_relaxed);
+      fault.counted_full = true;
+    }
+    if (now - fault.arrival > options_.max_stall) GiveUp();
+    waiting_[kept++] = fault;
+  }
+  waiting_count_ = kept;
+  if (room_wanted_) stage_.AskForFaultRoom();
+}
+
+bool FaultTracker::IsHeld(const Waiting& fault, Mode mode) const {
+  return mode == Mode::kHolding && !fault.ours;
+}
+
+FaultTracker::Served FaultTracker::Serve(Waiting& fault, Mode mode, TrackedMemory* memory) {
+  if (memory == nullptr || mode == Mode::kIdle || mode == Mode::kOpening) {
+    // Huge pages can only be opened whole; any of the tries wakes the writer.
+    const AddressRange page = PageAt(fault.address);
+    const Served served = JustOpen(page);
+    if (served != Served::kDone || memory == nullptr) return served;
+    if (const auto at = memory->map.AtAddress(page.begin)) {
+      const Region& region = memory->regions.RegionOf(at->pages.first);
+      if (region.page_size != kPageSize) {
+        const TargetAddress begin{page.begin.value & ~(region.page_size.count - 1)};
+        return JustOpen({begin, begin + region.page_size});
+      }
+    }
+    return served;
+  }
+  const std::optional<Segment> at = memory->map.AtAddress(PageAt(fault.address).begin);
+  if (at) return ServePage(fault, *memory, *at);
+  // Its remap may still be unread: faults come before events. Once the queue was empty, it is no page of ours.
+  if (drains_.load(std::memory_order_relaxed) == fault.drains) return Served::kEventFirst;
+  return JustOpen(PageAt(fault.address));
+}
+
+FaultTracker::Served FaultTracker::ServePage(Waiting& fault, TrackedMemory& memory,
+                                             const Segment& at) {
+  const Region& region = memory.regions.RegionOf(at.pages.first);
+  const Pages into_unit{(at.pages.first - region.first).count % region.unit().count};
+  const PageRun unit{PageIndex{at.pages.first.value - into_unit.count}, region.unit()};
+  const TargetAddress live = at.begin - ToBytes(into_unit);
+  const AddressRange range{live, live + region.page_size};
+
+  if (!memory.ledger.present.Test(unit.first)) return JustOpen(range);  // a hole at the instant
+  if (memory.ledger.claimed.Test(unit.first)) {
+    if (!memory.ledger.settled.Test(unit.first)) return Served::kElsewhere;
+    return JustOpen(range);  // open already, or lost; in either case nothing keeps the writer
+  }
+  return CopyAndOpen(fault, memory, live, unit);
+}
+
+FaultTracker::Served FaultTracker::CopyAndOpen(Waiting& fault, TrackedMemory& memory,
+                                               TargetAddress live, PageRun unit) {
+  std::array<uint32_t, kLargestUnit> slot_array;
+  const size_t n = unit.count.count;
+  const std::span<uint32_t> slots(slot_array.data(), n);
+  if (!stage_.TakeFaultSlots(slots, fault.ours)) return Served::kNoRoom;
+  if (!memory.ledger.claimed.TestAndSet(unit.first)) {
+    stage_.PutBackFaultSlots(slots);
+    return Served::kElsewhere;
+  }
+  std::array<iovec, kLargestUnit> to;
+  std::array<PagemapEntry, kLargestUnit> entries;
+  for (size_t i = 0; i < n; ++i) {
+    to[i] = {.iov_base = stage_.FaultMemory(slots[i]).data(), .iov_len = kPageSize.count};
+  }
+  const uint64_t journal_time = memory.journal.Now();
+  const AddressRange range{live, live + ToBytes(unit.count)};
+  const Pages copied = CopyPages(target_, live, std::span(to).first(n), std::span(entries).first(n));
+  FailPoint("track.copied");
+  const bool proven = copied.count == n && std::all_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(n), IsProven);
+  const OpenOutcome opened = channel_.Open(range);
+  if (opened == OpenOutcome::kChanging || memory.journal.MovedInto(range, journal_time)) {
+    // Something else stands there, or soon will: read the events and look again where the page is.
+    stage_.PutBackFaultSlots(slots);
+    memory.ledger.claimed.Clear(unit.first);
+    return Served::kEventFirst;
+  }
+  if (proven && opened == OpenOutcome::kOpened) {
+    memory.ledger.claimed.SetRun(unit);
+    memory.ledger.proven.SetRun(unit);
+    memory.ledger.settled.SetRun(unit);
+    for (size_t i = 0; i < n; ++i) stage_.PutFaulted(unit.first + Pages{i}, slots[i]);
+    return Served::kDone;
+  }
+  stage_.PutBackFaultSlots(slots);
+  if (drains_.load(std::memory_order_relaxed) == fault.drains) {
+    memory.ledger.claimed.Clear(unit.first);
+    return Served::kEventFirst;
+  }
+  // No event explains it: it was discarded, or its mapping is gone.
+  memory.ledger.settled.SetRun(unit);
+  return JustOpen(range);
+}
+
+FaultTracker::Served FaultTracker::JustOpen(AddressRange range) {
+  if (channel_.Open(range) == OpenOutcome::kChanging) return Served::kEventFirst;
+  // What is gone can't be opened, but who waits there must look again.
+  channel_.Wake(range);
+  return Served::kDone;
+}
+
+void FaultTracker::GiveUp() {
+  gave_up_.store(true, std::memory_order_release);
+  mode_.store(Mode::kOpening, std::memory_order_release);
+  log_.Interrupt();
+}
+
+}  // namespace stillframe

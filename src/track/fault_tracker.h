@@ -1,0 +1,125 @@
+// Serves the target's write faults: copies the page to the stage, opens it, and so wakes the writer. It never waits for the output.
+#ifndef STILLFRAME_TRACK_FAULT_TRACKER_H_
+#define STILLFRAME_TRACK_FAULT_TRACKER_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/latency_histogram.h"
+#include "base/mapped_memory.h"
+#include "fault/fault_channel.h"
+#include "fault/fault_log.h"
+#include "stillframe/target.h"
+#include "sys/event_fd.h"
+#include "track/discard_saver.h"
+#include "track/stage.h"
+#include "track/tracked_memory.h"
+
+namespace stillframe {
+
+// A passive object that one thread drives: OnReadable when the userfaultfd has something, Step always. It is a thread of its own
+// that drives it, apart from the saver's: only then is the time noted when a fault *arrives*, and not when somebody
+// gets round to reading it. Between reading a fault and opening its page nothing allocates, logs, or takes a lock.
+//
+// A fault that can't be served at once (no room in the stage, the scan is just copying the page, an event must be read first) waits
+// in a list that each Step goes through. Events are read whatever waits: until they are, nothing can be opened at all.
+//
+// Thread rule: SetMemory, SetMode and the counters from any thread; the rest by the one that drives it.
+class FaultTracker {
+ public:
+  enum class Mode {
+    kIdle,     // nothing is armed; events are read and forgotten
+    kHolding,  // the target stands still; faults of the kernel's own workers wait for the resume, so that memory stays as it was
+    kServing,  // copy, open
+    kOpening,  // the save is over: open, copy nothing
+  };
+
+  struct Options {
+    Duration max_stall = std::chrono::seconds(1);
+    Duration discard_limit = std::chrono::milliseconds(5);  // for pages that are about to be discarded
+    // Threads of our own that run while our own process is saved. Their faults are served even while holding and from a reserve.
+    std::array<pid_t, 4> own_threads = {};
+  };
+
+  // Faults that can wait at once: as many as threads that can be stuck in one.
+  static constexpr size_t kMostWaiting = 32768;
+
+  FaultTracker(const FaultChannel& channel, const Target& target, Stage& stage, FaultLog& log,
+               const Clock& clock, const Options& options);
+
+  // Before anything is armed.
+  void SetMemory(TrackedMemory* memory) { memory_.store(memory, std::memory_order_release); }
+  void SetMode(Mode mode);
+  // Readable when Step has something new to do.
+  const EventFd& wake() const { return wake_; }
+
+  void OnReadable();
+  // The userfaultfd was seen with nothing to read.
+  void OnQuiet() { drains_.fetch_add(1, std::memory_order_acq_rel); }
+  void Step();
+  // How long the thread may sleep at most.
+  Duration SleepLimit() const;
+
+  // True once a fault waited for room longer than max_stall; from then on everything is only opened.
+  bool gave_up() const { return gave_up_.load(std::memory_order_acquire); }
+  // Counts each time that no message was left to be read.
+  uint64_t drains() const { return drains_.load(std::memory_order_acquire); }
+  const LatencyHistogram& waits() const { return waits_; }
+  uint64_t stage_full() const { return stage_full_.load(std::memory_order_relaxed); }
+  uint64_t unmaps() const { return unmaps_.load(std::memory_order_relaxed); }
+
+ private:
+  enum class Served { kDone, kNoRoom, kElsewhere, kEventFirst };
+  struct Waiting {
+    TargetAddress address;
+    TimePoint arrival;
+    FaultRecord* record;
+    uint64_t drains;       // when it arrived
+    bool logged;
+    bool ours;
+    bool counted_full;
+  };
+
+  void ReadEvents(TrackedMemory& memory);
+  void TakeIn(const FaultMessages& messages);
+  void Apply(const MemoryEvent& event, TrackedMemory& memory);
+  void MarkUnmapped(AddressRange range, TrackedMemory& memory);
+
+  bool IsHeld(const Waiting& fault, Mode mode) const;
+  Served Serve(Waiting& fault, Mode mode, TrackedMemory* memory);
+  Served ServePage(Waiting& fault, TrackedMemory& memory, const Segment& at);
+  Served CopyAndOpen(Waiting& fault, TrackedMemory& memory, TargetAddress live, PageRun unit);
+  Served JustOpen(AddressRange range);
+  void GiveUp();
+
+  const FaultChannel& channel_;
+  const Target& target_;
+  Stage& stage_;
+  FaultLog& log_;
+  const Clock& clock_;
+  const Options options_;
+  EventFd wake_;
+
+  // Set by others.
+  std::atomic<TrackedMemory*> memory_ = nullptr;
+  std::atomic<Mode> mode_ = Mode::kIdle;
+
+  // The tracker's own.
+  DiscardSaver discards_;
+  MappedArray<Waiting> waiting_;
+  size_t waiting_count_ = 0;
+  bool room_wanted_ = false;
+
+  // Read by others.
+  std::atomic<bool> gave_up_ = false;
+  std::atomic<uint64_t> drains_ = 0;
+  std::atomic<uint64_t> stage_full_ = 0;
+  std::atomic<uint64_t> unmaps_ = 0;
+  LatencyHistogram waits_;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_TRACK_FAULT_TRACKER_H_

@@ -1,0 +1,133 @@
+#include "track/stage.h"
+
+#include <algorithm>
+
+namespace stillframe {
+namespace {
+
+// A scan wants several buffers in flight even in a small stage, or it waits for the output after each run.
+constexpr uint64_t kRunsAtLeast = 4;
+
+Bytes RunSize(Bytes half) {
+  const Bytes quarter = half / kRunsAtLeast;
+  return ToBytes(ToPages(std::min(Stage::kLargestRun, quarter)));
+}
+
+}  // namespace
+
+Stage::Stage(Bytes size, size_t kept_for_us)
+    : size_(size),
+      kept_for_us_(kept_for_us),
+      faulted_((size / 2).count / kPageSize.count, kPageSize),
+      scanned_((size / 2).count / RunSize(size / 2).count, RunSize(size / 2)),
+      faulted_queue_(faulted_.slots()),
+      scanned_queue_(scanned_.slots() * run_pages().count) {}
+
+bool Stage::TakeFaultSlots(std::span<uint32_t> slots, bool for_us) {
+  if (!for_us && faulted_.Available() < slots.size() + kept_for_us_) return false;
+  if (!faulted_.Take(slots)) return false;
+  faulted_used_.fetch_add(static_cast<int64_t>(slots.size()), std::memory_order_relaxed);
+  NotePeak();
+  return true;
+}
+
+void Stage::PutBackFaultSlots(std::span<const uint32_t> slots) {
+  faulted_.PutBack(slots);
+  faulted_used_.fetch_sub(static_cast<int64_t>(slots.size()), std::memory_order_relaxed);
+}
+
+void Stage::PutFaulted(PageIndex page, uint32_t slot) {
+  // Never full: it has a place for each slot.
+  faulted_queue_.Push({.pages = {page, Pages{1}}, .slot = slot, .source = PageSource::kFaulted});
+  WakeOutput();
+}
+
+void Stage::AskForFaultRoom() { tracker_asks_.store(true, std::memory_order_seq_cst); }
+
+bool Stage::TakeRuns(std::span<uint32_t> slots) {
+  if (!scanned_.Take(slots)) return false;
+  scanned_used_.fetch_add(static_cast<int64_t>(slots.size()), std::memory_order_relaxed);
+  NotePeak();
+  return true;
+}
+
+void Stage::PutBackRuns(std::span<const uint32_t> slots) {
+  scanned_.PutBack(slots);
+  scanned_used_.fetch_sub(static_cast<int64_t>(slots.size()), std::memory_order_relaxed);
+}
+
+void Stage::PutScanned(PageRun pages, uint32_t slot, uint32_t page_in_slot, bool frees_slot) {
+  // Never full: it has a place for each page of each buffer.
+  scanned_queue_.Push({.pages = pages,
+                       .slot = slot,
+                       .page_in_slot = page_in_slot,
+                       .source = PageSource::kScanned,
+                       .frees_slot = frees_slot});
+  WakeOutput();
+}
+
+void Stage::WaitForRoom(Duration timeout) {
+  saver_sleeps_.store(true, std::memory_order_seq_cst);
+  if (scanned_.Available() == 0) scan_room_.Wait(timeout);
+  saver_sleeps_.store(false, std::memory_order_seq_cst);
+}
+
+std::optional<StagedPages> Stage::Next() {
+  if (const auto faulted = faulted_queue_.Pop()) return faulted;
+  return scanned_queue_.Pop();
+}
+
+std::span<const std::byte> Stage::MemoryOf(const StagedPages& pages) const {
+  const SlotPool& pool = pages.source == PageSource::kFaulted ? faulted_ : scanned_;
+  return pool.Memory(pages.slot).subspan(pages.page_in_slot * kPageSize.count,
+                                         ToBytes(pages.pages.count).count);
+}
+
+void Stage::Release(const StagedPages& pages) {
+  if (!pages.frees_slot) return;
+  if (pages.source == PageSource::kFaulted) {
+    faulted_used_.fetch_sub(1, std::memory_order_relaxed);
+    faulted_.Release(pages.slot);
+    if (tracker_asks_.exchange(false, std::memory_order_seq_cst)) fault_room_.Notify();
+  } else {
+    scanned_used_.fetch_sub(1, std::memory_order_relaxed);
+    scanned_.Release(pages.slot);
+    if (saver_sleeps_.load(std::memory_order_seq_cst)) scan_room_.Notify();
+  }
+}
+
+void Stage::WaitForStaged(Duration timeout) {
+  output_sleeps_.store(true, std::memory_order_seq_cst);
+  if (Empty()) staged_.Wait(timeout);
+  output_sleeps_.store(false, std::memory_order_seq_cst);
+}
+
+bool Stage::Empty() const { return faulted_queue_.empty() && scanned_queue_.empty(); }
+
+void Stage::WakeOutput() {
+  // Paired with WaitForStaged: either it sees what was pushed, or this sees it asleep.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (output_sleeps_.load(std::memory_order_seq_cst)) staged_.Notify();
+}
+
+void Stage::WakeAll() {
+  staged_.Notify();
+  fault_room_.Notify();
+  scan_room_.Notify();
+}
+
+Bytes Stage::used() const {
+  const int64_t faulted = faulted_used_.load(std::memory_order_relaxed);
+  const int64_t scanned = scanned_used_.load(std::memory_order_relaxed);
+  return kPageSize * static_cast<uint64_t>(std::max<int64_t>(0, faulted)) +
+         scanned_.slot_size() * static_cast<uint64_t>(std::max<int64_t>(0, scanned));
+}
+
+void Stage::NotePeak() {
+  const uint64_t now = used().count;
+  uint64_t peak = peak_.load(std::memory_order_relaxed);
+  while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace stillframe

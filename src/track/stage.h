@@ -1,0 +1,102 @@
+// The bounded memory that holds copies of pages on their way to the output.
+#ifndef STILLFRAME_TRACK_STAGE_H_
+#define STILLFRAME_TRACK_STAGE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/spsc_ring.h"
+#include "region/page_bitmap.h"
+#include "stillframe/page_sink.h"
+#include "stillframe/units.h"
+#include "sys/event_fd.h"
+#include "track/slot_pool.h"
+
+namespace stillframe {
+
+// Pages that are copied, proven, and wait to be written.
+struct StagedPages {
+  PageRun pages;
+  uint32_t slot = 0;
+  uint32_t page_in_slot = 0;
+  PageSource source = PageSource::kFaulted;
+  bool frees_slot = true;  // nothing more comes out of this slot
+};
+
+// Half of it is for faulted pages, in slots of one page; half for the scan, in buffers of a run. Copying is faster than any
+// output, so a scan that could take all of it would leave nothing for the writers that wait.
+//
+// Thread rule: three threads, each with its own calls. Nothing allocates; only WaitForRoom and WaitForStaged wait.
+class Stage {
+ public:
+  static constexpr Bytes kSmallest = MiB(1);
+  static constexpr Bytes kLargest = GiB(64);
+  // process_vm_readv is fastest from here on, and it is soon enough done with for a writer that waits for one of its pages.
+  static constexpr Bytes kLargestRun = KiB(256);
+
+  // `kept_for_us`: how many fault slots only our own threads may take, when it is our own process that is saved: the writer that frees
+  // slots may itself fault, and must never wait for a slot.
+  explicit Stage(Bytes size, size_t kept_for_us = 0);
+
+  // --- the tracker ---
+  bool TakeFaultSlots(std::span<uint32_t> slots, bool for_us);
+  void PutBackFaultSlots(std::span<const uint32_t> slots);
+  std::span<std::byte> FaultMemory(uint32_t slot) const { return faulted_.Memory(slot); }
+  void PutFaulted(PageIndex page, uint32_t slot);
+  // Readable when a slot was released after AskForFaultRoom.
+  const EventFd& fault_room() const { return fault_room_; }
+  void AskForFaultRoom();
+  size_t FaultSlotsFree() const { return faulted_.Available(); }
+
+  // --- the saver ---
+  Pages run_pages() const { return ToPages(scanned_.slot_size()); }
+  size_t run_buffers() const { return scanned_.slots(); }
+  bool TakeRuns(std::span<uint32_t> slots);
+  void PutBackRuns(std::span<const uint32_t> slots);
+  std::span<std::byte> RunMemory(uint32_t slot) const { return scanned_.Memory(slot); }
+  // Passes on `pages`, which stand in the buffer from page `page_in_slot` on. Pages that could not be proven leave gaps, so one buffer may
+  // be passed on in pieces: the last one, and only that, with `frees_slot`.
+  void PutScanned(PageRun pages, uint32_t slot, uint32_t page_in_slot, bool frees_slot);
+  // Returns once a buffer was released, or after `timeout`.
+  void WaitForRoom(Duration timeout);
+
+  // --- the output ---
+  // Faulted pages first. None when nothing waits.
+  std::optional<StagedPages> Next();
+  std::span<const std::byte> MemoryOf(const StagedPages& pages) const;
+  void Release(const StagedPages& pages);
+  void WaitForStaged(Duration timeout);
+  bool Empty() const;
+
+  // --- anyone ---
+  void WakeAll();
+  Bytes size() const { return size_; }
+  Bytes used() const;
+  Bytes peak() const { return {peak_.load(std::memory_order_relaxed)}; }
+
+ private:
+  void NotePeak();
+  void WakeOutput();
+
+  const Bytes size_;
+  const size_t kept_for_us_;
+  SlotPool faulted_;
+  SlotPool scanned_;
+  SpscRing<StagedPages> faulted_queue_;
+  SpscRing<StagedPages> scanned_queue_;
+  std::atomic<uint64_t> peak_ = 0;
+  std::atomic<int64_t> faulted_used_ = 0;  // slots
+  std::atomic<int64_t> scanned_used_ = 0;  // buffers
+  std::atomic<bool> output_sleeps_ = false;
+  std::atomic<bool> tracker_asks_ = false;
+  std::atomic<bool> saver_sleeps_ = false;
+  EventFd staged_;
+  EventFd fault_room_;
+  EventFd scan_room_;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_TRACK_STAGE_H_

@@ -1,0 +1,27 @@
+// The write-protected memory of one save: where its pages are, and what became of each.
+#ifndef STILLFRAME_TRACK_TRACKED_MEMORY_H_
+#define STILLFRAME_TRACK_TRACKED_MEMORY_H_
+
+#include <utility>
+
+#include "region/page_ledger.h"
+#include "region/region_map.h"
+#include "region/region_set.h"
+#include "track/move_journal.h"
+
+namespace stillframe {
+
+// Made inside the pause, before anything is armed; lives in mapped memory (MakeMapped), since the tracker writes it.
+struct TrackedMemory {
+  explicit TrackedMemory(RegionSet set)
+      : regions(std::move(set)), map(regions), ledger(regions.pages()) {}
+
+  const RegionSet regions;
+  RegionMap map;
+  PageLedger ledger;
+  MoveJournal journal;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_TRACK_TRACKED_MEMORY_H_
