@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -83,6 +84,10 @@ class PageSink {
   virtual Result<void> Finish(const ImageMetadata& metadata) = 0;
   // Makes a Write that blocks on the output return kInterrupted, now and from here on. Any thread, async-signal-safe.
   virtual void Interrupt() = 0;
+
+  // Asks `pacer` before each write to the output, with the bytes about to go out: it may sleep, and its error ends the write. Set once,
+  // before the first page. A sink with no output of its own may ignore it.
+  virtual void SetPacer(std::function<Result<void>(Bytes)> pacer) { static_cast<void>(pacer); }
 
   virtual SinkCounters counters() const = 0;
 };

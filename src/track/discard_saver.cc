@@ -76,6 +76,7 @@ void DiscardSaver::Commit(TrackedMemory& memory) {
     if (memory.journal.MovedInto({held.address, held.address + kPageSize}, journal_time_)) {
       stage_.PutBackFaultSlots({&held.slot, 1});
       memory.ledger.settled.TestAndSet(held.page);
+      memory.lost.fetch_add(1, std::memory_order_relaxed);
       continue;
     }
     memory.ledger.proven.TestAndSet(held.page);

@@ -36,6 +36,18 @@ void FaultTracker::SetMode(Mode mode) {
   wake_.Notify();
 }
 
+void FaultTracker::AddOwnThread(pid_t tid) {
+  for (std::atomic<pid_t>& own : own_threads_) {
+    pid_t none = 0;
+    if (own.compare_exchange_strong(none, tid)) return;
+  }
+}
+
+bool FaultTracker::IsOwnThread(pid_t tid) const {
+  return tid != 0 && std::any_of(own_threads_.begin(), own_threads_.end(),
+                                 [tid](const std::atomic<pid_t>& own) { return own == tid; });
+}
+
 void FaultTracker::OnReadable() {
   const std::optional<size_t> faults = channel_.PendingFaults();
   if (waiting_count_ + FaultMessages::kMost > waiting_.size()) GiveUp();
@@ -65,15 +77,11 @@ void FaultTracker::TakeIn(const FaultMessages& messages) {
   const TimePoint now = clock_.Now();
   for (size_t i = 0; i < messages.fault_count && waiting_count_ < waiting_.size(); ++i) {
     const WriteFault& fault = messages.faults[i];
-    const bool ours = fault.tid != 0 &&
-                      std::find(options_.own_threads.begin(), options_.own_threads.end(),
-                                fault.tid) != options_.own_threads.end();
     waiting_[waiting_count_++] = {.address = fault.address,
                                   .arrival = now,
                                   .record = nullptr,
-                                  .drains = drains_.load(std::memory_order_relaxed),
                                   .logged = false,
-                                  .ours = ours,
+                                  .ours = IsOwnThread(fault.tid),
                                   .counted_full = false};
   }
 }
@@ -107,6 +115,7 @@ void FaultTracker::MarkUnmapped(AddressRange range, TrackedMemory& memory) {
       while (!rest.empty()) {
         const PageRun claimed = memory.ledger.claimed.ClaimPrefix(rest);
         memory.ledger.settled.SetRun(claimed);
+        memory.lost.fetch_add(claimed.count.count, std::memory_order_relaxed);
         const uint64_t step = std::max<uint64_t>(1, claimed.count.count);
         rest = {rest.first + Pages{step}, Pages{rest.count.count - step}};
       }
@@ -123,8 +132,8 @@ Duration FaultTracker::SleepLimit() const {
 void FaultTracker::Step() {
   const Mode mode = mode_.load(std::memory_order_acquire);
   TrackedMemory* memory = memory_.load(std::memory_order_acquire);
-  if (room_wanted_) stage_.fault_room().Clear();
   room_wanted_ = false;
+  bool awaits_scan = false;
   if (discards_.holds() && memory != nullptr) discards_.Commit(*memory);
   size_t kept = 0;
   for (size_t i = 0; i < waiting_count_; ++i) {
@@ -151,10 +160,12 @@ void FaultTracker::Step() {
       if (!fault.counted_full) stage_full_.fetch_add(1, std::memory_order_relaxed);
       fault.counted_full = true;
     }
+    awaits_scan = awaits_scan || served == Served::kElsewhere;
     if (now - fault.arrival > options_.max_stall) GiveUp();
     waiting_[kept++] = fault;
   }
   waiting_count_ = kept;
+  awaits_scan_.store(awaits_scan, std::memory_order_relaxed);
   if (room_wanted_) stage_.AskForFaultRoom();
 }
 
@@ -179,8 +190,7 @@ FaultTracker::Served FaultTracker::Serve(Waiting& fault, Mode mode, TrackedMemor
   }
   const std::optional<Segment> at = memory->map.AtAddress(PageAt(fault.address).begin);
   if (at) return ServePage(fault, *memory, *at);
-  // Its remap may still be unread: faults come before events. Once the queue was empty, it is no page of ours.
-  if (drains_.load(std::memory_order_relaxed) == fault.drains) return Served::kEventFirst;
+  // Faults come before events, so its remap may still be unread; but then the open is refused, and this is tried again.
   return JustOpen(PageAt(fault.address));
 }
 
@@ -215,33 +225,30 @@ FaultTracker::Served FaultTracker::CopyAndOpen(Waiting& fault, TrackedMemory& me
   for (size_t i = 0; i < n; ++i) {
     to[i] = {.iov_base = stage_.FaultMemory(slots[i]).data(), .iov_len = kPageSize.count};
   }
-  const uint64_t journal_time = memory.journal.Now();
   const AddressRange range{live, live + ToBytes(unit.count)};
   const Pages copied = CopyPages(target_, live, std::span(to).first(n), std::span(entries).first(n));
   FailPoint("track.copied");
-  const bool proven = copied.count == n && std::all_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(n), IsProven);
+  const bool proven = copied.count == n && std::all_of(entries.data(), entries.data() + n, IsProven);
   const OpenOutcome opened = channel_.Open(range);
-  if (opened == OpenOutcome::kChanging || memory.journal.MovedInto(range, journal_time)) {
-    // Something else stands there, or soon will: read the events and look again where the page is.
+  if (opened == OpenOutcome::kChanging) {
+    // Pages may have moved, to here or from here: read the events, then look again where this one is.
     stage_.PutBackFaultSlots(slots);
     memory.ledger.claimed.Clear(unit.first);
     return Served::kEventFirst;
   }
+  // The open was not refused, so no event was unread, and it is this very thread that reads them: the map that led here was true,
+  // and no other page can have been moved here.
+  memory.ledger.claimed.SetRun(unit);
   if (proven && opened == OpenOutcome::kOpened) {
-    memory.ledger.claimed.SetRun(unit);
     memory.ledger.proven.SetRun(unit);
-    memory.ledger.settled.SetRun(unit);
     for (size_t i = 0; i < n; ++i) stage_.PutFaulted(unit.first + Pages{i}, slots[i]);
-    return Served::kDone;
+  } else {
+    memory.lost.fetch_add(n, std::memory_order_relaxed);
+    stage_.PutBackFaultSlots(slots);
+    channel_.Wake(range);
   }
-  stage_.PutBackFaultSlots(slots);
-  if (drains_.load(std::memory_order_relaxed) == fault.drains) {
-    memory.ledger.claimed.Clear(unit.first);
-    return Served::kEventFirst;
-  }
-  // No event explains it: it was discarded, or its mapping is gone.
   memory.ledger.settled.SetRun(unit);
-  return JustOpen(range);
+  return Served::kDone;
 }
 
 FaultTracker::Served FaultTracker::JustOpen(AddressRange range) {

@@ -2,6 +2,8 @@
 #ifndef STILLFRAME_TRACK_FAULT_TRACKER_H_
 #define STILLFRAME_TRACK_FAULT_TRACKER_H_
 
+#include <sys/types.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -39,12 +41,12 @@ class FaultTracker {
   struct Options {
     Duration max_stall = std::chrono::seconds(1);
     Duration discard_limit = std::chrono::milliseconds(5);  // for pages that are about to be discarded
-    // Threads of our own that run while our own process is saved. Their faults are served even while holding and from a reserve.
-    std::array<pid_t, 4> own_threads = {};
   };
 
   // Faults that can wait at once: as many as threads that can be stuck in one.
   static constexpr size_t kMostWaiting = 32768;
+
+  static constexpr size_t kMostOwnThreads = 4;
 
   FaultTracker(const FaultChannel& channel, const Target& target, Stage& stage, FaultLog& log,
                const Clock& clock, const Options& options);
@@ -52,20 +54,23 @@ class FaultTracker {
   // Before anything is armed.
   void SetMemory(TrackedMemory* memory) { memory_.store(memory, std::memory_order_release); }
   void SetMode(Mode mode);
+  // A thread of our own that runs while our own process is saved: its faults are served even while holding, and from a reserve. At most
+  // kMostOwnThreads.
+  void AddOwnThread(pid_t tid);
+  // The scan opened what it had claimed; a writer may have been waiting for that.
+  void OnScanOpened() {
+    if (awaits_scan_.load(std::memory_order_relaxed)) wake_.Notify();
+  }
   // Readable when Step has something new to do.
   const EventFd& wake() const { return wake_; }
 
   void OnReadable();
-  // The userfaultfd was seen with nothing to read.
-  void OnQuiet() { drains_.fetch_add(1, std::memory_order_acq_rel); }
   void Step();
   // How long the thread may sleep at most.
   Duration SleepLimit() const;
 
   // True once a fault waited for room longer than max_stall; from then on everything is only opened.
   bool gave_up() const { return gave_up_.load(std::memory_order_acquire); }
-  // Counts each time that no message was left to be read.
-  uint64_t drains() const { return drains_.load(std::memory_order_acquire); }
   const LatencyHistogram& waits() const { return waits_; }
   uint64_t stage_full() const { return stage_full_.load(std::memory_order_relaxed); }
   uint64_t unmaps() const { return unmaps_.load(std::memory_order_relaxed); }
@@ -76,14 +81,14 @@ class FaultTracker {
     TargetAddress address;
     TimePoint arrival;
     FaultRecord* record;
-    uint64_t drains;       // when it arrived
-    bool logged;
-    bool ours;
-    bool counted_full;
+    bool logged;        // it has been told to the log, if it had a record left
+    bool ours;          // a thread of our own
+    bool counted_full;  // it has found the stage full before
   };
 
   void ReadEvents(TrackedMemory& memory);
   void TakeIn(const FaultMessages& messages);
+  bool IsOwnThread(pid_t tid) const;
   void Apply(const MemoryEvent& event, TrackedMemory& memory);
   void MarkUnmapped(AddressRange range, TrackedMemory& memory);
 
@@ -105,6 +110,7 @@ class FaultTracker {
   // Set by others.
   std::atomic<TrackedMemory*> memory_ = nullptr;
   std::atomic<Mode> mode_ = Mode::kIdle;
+  std::array<std::atomic<pid_t>, kMostOwnThreads> own_threads_ = {};
 
   // The tracker's own.
   DiscardSaver discards_;
@@ -114,7 +120,7 @@ class FaultTracker {
 
   // Read by others.
   std::atomic<bool> gave_up_ = false;
-  std::atomic<uint64_t> drains_ = 0;
+  std::atomic<bool> awaits_scan_ = false;
   std::atomic<uint64_t> stage_full_ = 0;
   std::atomic<uint64_t> unmaps_ = 0;
   LatencyHistogram waits_;

@@ -72,11 +72,6 @@ void Stage::WaitForRoom(Duration timeout) {
   saver_sleeps_.store(false, std::memory_order_seq_cst);
 }
 
-std::optional<StagedPages> Stage::Next() {
-  if (const auto faulted = faulted_queue_.Pop()) return faulted;
-  return scanned_queue_.Pop();
-}
-
 std::span<const std::byte> Stage::MemoryOf(const StagedPages& pages) const {
   const SlotPool& pool = pages.source == PageSource::kFaulted ? faulted_ : scanned_;
   return pool.Memory(pages.slot).subspan(pages.page_in_slot * kPageSize.count,
@@ -101,8 +96,6 @@ void Stage::WaitForStaged(Duration timeout) {
   if (Empty()) staged_.Wait(timeout);
   output_sleeps_.store(false, std::memory_order_seq_cst);
 }
-
-bool Stage::Empty() const { return faulted_queue_.empty() && scanned_queue_.empty(); }
 
 void Stage::WakeOutput() {
   // Paired with WaitForStaged: either it sees what was pushed, or this sees it asleep.

@@ -63,12 +63,13 @@ class Stage {
   void WaitForRoom(Duration timeout);
 
   // --- the output ---
-  // Faulted pages first. None when nothing waits.
-  std::optional<StagedPages> Next();
+  // None when nothing waits.
+  std::optional<StagedPages> NextFaulted() { return faulted_queue_.Pop(); }
+  std::optional<StagedPages> NextScanned() { return scanned_queue_.Pop(); }
   std::span<const std::byte> MemoryOf(const StagedPages& pages) const;
   void Release(const StagedPages& pages);
   void WaitForStaged(Duration timeout);
-  bool Empty() const;
+  bool Empty() const { return faulted_queue_.empty() && scanned_queue_.empty(); }
 
   // --- anyone ---
   void WakeAll();

@@ -2,6 +2,7 @@
 #ifndef STILLFRAME_TRACK_TRACKED_MEMORY_H_
 #define STILLFRAME_TRACK_TRACKED_MEMORY_H_
 
+#include <atomic>
 #include <utility>
 
 #include "region/page_ledger.h"
@@ -20,6 +21,8 @@ struct TrackedMemory {
   RegionMap map;
   PageLedger ledger;
   MoveJournal journal;
+  // Pages that turned out lost so far. The ledger says which.
+  std::atomic<uint64_t> lost = 0;
 };
 
 }  // namespace stillframe

@@ -1,0 +1,186 @@
+#include "cli/save_arguments.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <string_view>
+
+#include "cli/option_parser.h"
+#include "cli/option_value.h"
+#include "stillframe/throttle.h"
+
+namespace stillframe {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+using Text = std::optional<std::string>;
+
+constexpr std::array<std::string_view, 2> kPolicies = {"skip", "off"};
+constexpr std::array<std::string_view, 2> kOnLost = {"keep", "abort"};
+constexpr std::array<std::string_view, 4> kStyles = {"auto", "bar", "json", "none"};
+
+constexpr char kAbout[] =
+    "Saves the memory of process PID as of one instant to the file IMAGE (\"-\": stdout) while it "
+    "keeps "
+    "running.\n"
+    "Sizes take K, M and G (powers of 1024), durations us, ms and s. SIGINT and SIGTERM give up "
+    "cleanly,\n"
+    "SIGUSR1 prints a status line.";
+
+// The options as GLib fills them, named once.
+struct RawOptions {
+  explicit RawOptions(OptionParser& p)
+      : output(p.AddValue("output", 'o', "IMAGE", "Where to; - for stdout. Required")),
+        force(p.AddFlag("force", 0, "Replace an existing file, which stays whole until then")),
+        throttle(p.AddValue("throttle", 0, "skip|off", "When the scan holds back (skip)")),
+        fault_limit(p.AddValue("fault-limit", 0, "TIME", "A longer wait is a slow fault (5ms)")),
+        poll_time(p.AddValue("poll-time", 0, "TIME", "One poll after a slow fault (5ms)")),
+        poll_count(p.AddValue("poll-count", 0, "N", "Polls after a slow fault (200)")),
+        max_bandwidth(p.AddValue("max-bandwidth", 0, "SIZE", "Bytes per second to the output")),
+        stage(p.AddValue("stage", 0, "SIZE", "Memory for copies on their way out (64M)")),
+        max_stall(p.AddValue("max-stall", 0, "TIME", "Give up when a write waits longer (1s)")),
+        on_lost(p.AddValue("on-lost", 0, "keep|abort", "What a lost page does (keep)")),
+        exec_paused(p.AddValue("exec-paused", 0, "CMD", "Run by sh -c at the instant")),
+        exec_timeout(p.AddValue("exec-timeout", 0, "TIME", "How long CMD may take (10s)")),
+        stop_timeout(p.AddValue("stop-timeout", 0, "TIME", "One try to stop the target (100ms)")),
+        filter(p.AddValue("filter", 0, "MASK", "As coredump_filter (the target's own)")),
+        include_dontdump(p.AddFlag("include-dontdump", 0, "Save MADV_DONTDUMP memory too")),
+        json(p.AddFlag("json", 0, "The summary as one JSON object")),
+        progress(p.AddValue("progress", 0, "auto|bar|json|none", "On stderr (auto: bar on a tty)")),
+        quiet(p.AddFlag("quiet", 'q', "Only warnings and errors")),
+        verbose(p.AddFlag("verbose", 'v', "List all skipped and lost ranges")) {}
+
+  const Text& output;
+  const bool& force;
+  const Text& throttle;
+  const Text& fault_limit;
+  const Text& poll_time;
+  const Text& poll_count;
+  const Text& max_bandwidth;
+  const Text& stage;
+  const Text& max_stall;
+  const Text& on_lost;
+  const Text& exec_paused;
+  const Text& exec_timeout;
+  const Text& stop_timeout;
+  const Text& filter;
+  const bool& include_dontdump;
+  const bool& json;
+  const Text& progress;
+  const bool& quiet;
+  const bool& verbose;
+};
+
+Result<void> SetDuration(const char* name, const Text& text, Limits<Duration> limits,
+                         Duration& to) {
+  if (text) {
+    STILLFRAME_ASSIGN(to, ParseDuration(name, *text, limits));
+  }
+  return {};
+}
+
+Result<void> SetSize(const char* name, const Text& text, Limits<Bytes> limits, Bytes& to) {
+  if (text) {
+    STILLFRAME_ASSIGN(to, ParseSize(name, *text, limits));
+  }
+  return {};
+}
+
+Result<void> FillThrottle(const RawOptions& raw, ThrottleOptions& to) {
+  if (raw.throttle) {
+    STILLFRAME_ASSIGN(to.policy, ParseChoice("--throttle", *raw.throttle, kPolicies));
+  }
+  STILLFRAME_TRY(
+      SetDuration("--fault-limit", raw.fault_limit, {microseconds(1), hours(1)}, to.fault_limit));
+  STILLFRAME_TRY(
+      SetDuration("--poll-time", raw.poll_time, {microseconds(1), hours(1)}, to.poll_time));
+  if (raw.poll_count) {
+    STILLFRAME_ASSIGN(to.poll_count,
+                      ParseCount("--poll-count", *raw.poll_count, {1, 1'000'000'000}));
+  }
+  // What the policy itself has to say is heard before anything is touched.
+  STILLFRAME_TRY(MakeThrottlePolicy(to));
+  return {};
+}
+
+Result<void> FillOptions(const RawOptions& raw, SaveOptions& to) {
+  STILLFRAME_TRY(FillThrottle(raw, to.throttle));
+  STILLFRAME_TRY(
+      SetSize("--max-bandwidth", raw.max_bandwidth, {KiB(64), GiB(1024)}, to.max_bandwidth));
+  STILLFRAME_TRY(SetSize("--stage", raw.stage, {MiB(1), GiB(64)}, to.stage));
+  STILLFRAME_TRY(
+      SetDuration("--max-stall", raw.max_stall, {milliseconds(1), hours(1)}, to.max_stall));
+  STILLFRAME_TRY(SetDuration("--stop-timeout", raw.stop_timeout, {milliseconds(1), seconds(60)},
+                             to.stop_timeout));
+  if (raw.on_lost) {
+    STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--on-lost", *raw.on_lost, kOnLost));
+    to.on_lost = choice == "abort" ? OnLost::kAbort : OnLost::kKeep;
+  }
+  if (raw.filter) {
+    STILLFRAME_ASSIGN(to.filter, ParseNumber("--filter", *raw.filter));
+  }
+  to.include_dontdump = raw.include_dontdump;
+  return {};
+}
+
+Result<ProgressStyle> ChooseProgress(const Text& text, bool quiet, bool stderr_is_terminal) {
+  std::string style = "auto";
+  if (text) {
+    STILLFRAME_ASSIGN(style, ParseChoice("--progress", *text, kStyles));
+  }
+  if (style == "bar") return ProgressStyle::kBar;
+  if (style == "json") return ProgressStyle::kJson;
+  if (style == "none" || quiet || !stderr_is_terminal) return ProgressStyle::kNone;
+  return ProgressStyle::kBar;
+}
+
+Result<void> FillOutput(const RawOptions& raw, SaveArguments& to) {
+  if (!raw.output || raw.output->empty()) {
+    return Fail(ErrorCode::kUsage, "no output given: where should the image go?",
+                "stillframe save PID -o IMAGE, or -o - for stdout");
+  }
+  to.image = *raw.output;
+  to.force = raw.force;
+  if (to.to_stdout() && isatty(STDOUT_FILENO) != 0) {
+    return Fail(ErrorCode::kUsage, "-o - would write the image to a terminal",
+                "redirect stdout to a file or into a pipe");
+  }
+  return {};
+}
+
+}  // namespace
+
+Output SaveArguments::output() const {
+  if (to_stdout()) return {.descriptor = STDOUT_FILENO};
+  return {.path = image, .force = force};
+}
+
+Result<SaveArguments> ParseSaveArguments(const std::vector<std::string>& arguments,
+                                         bool stderr_is_terminal) {
+  OptionParser parser("save", "PID -o IMAGE", kAbout);
+  const RawOptions raw(parser);
+  STILLFRAME_ASSIGN(const std::vector<std::string> positionals, parser.Parse(arguments, 1));
+  SaveArguments parsed;
+  if (parser.help_wanted()) {
+    parsed.help = parser.Help();
+    return parsed;
+  }
+  STILLFRAME_ASSIGN(parsed.pid, ParsePid(positionals.front()));
+  STILLFRAME_TRY(FillOutput(raw, parsed));
+  STILLFRAME_TRY(FillOptions(raw, parsed.options));
+  STILLFRAME_TRY(SetDuration("--exec-timeout", raw.exec_timeout, {milliseconds(1), hours(1)},
+                             parsed.exec_timeout));
+  parsed.exec_paused = raw.exec_paused;
+  STILLFRAME_ASSIGN(parsed.progress, ChooseProgress(raw.progress, raw.quiet, stderr_is_terminal));
+  parsed.quiet = raw.quiet;
+  parsed.verbose = raw.verbose;
+  parsed.json = raw.json;
+  return parsed;
+}
+
+}  // namespace stillframe

@@ -1,0 +1,43 @@
+// What the user asked of `stillframe save`, checked.
+#ifndef STILLFRAME_CLI_SAVE_ARGUMENTS_H_
+#define STILLFRAME_CLI_SAVE_ARGUMENTS_H_
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stillframe/error.h"
+#include "stillframe/page_sink.h"
+#include "stillframe/save.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+enum class ProgressStyle { kNone, kBar, kJson };
+
+struct SaveArguments {
+  std::string help;  // not empty: print this and do nothing
+  pid_t pid = 0;
+  std::string image;  // as the user named it; "-" is stdout
+  bool force = false;
+  SaveOptions options;  // at_instant is left to the caller
+  std::optional<std::string> exec_paused;
+  Duration exec_timeout = std::chrono::seconds(10);
+  ProgressStyle progress = ProgressStyle::kNone;
+  bool quiet = false;
+  bool verbose = false;
+  bool json = false;
+
+  bool to_stdout() const { return image == "-"; }
+  Output output() const;
+};
+
+// `stderr_is_terminal` decides what `--progress auto` is. Errors: kUsage.
+Result<SaveArguments> ParseSaveArguments(const std::vector<std::string>& arguments,
+                                         bool stderr_is_terminal);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_CLI_SAVE_ARGUMENTS_H_

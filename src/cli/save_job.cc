@@ -1,0 +1,100 @@
+#include "cli/save_job.h"
+
+#include <signal.h>
+
+#include <utility>
+
+#include "stillframe/target.h"
+
+namespace stillframe {
+namespace {
+
+// Signals are the main thread's. A new thread inherits the mask, so it is set around its start.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+tl::unexpected<Error> Interrupted() {
+  return Fail(ErrorCode::kInterrupted, "interrupted; no image was written, the target runs on");
+}
+
+}  // namespace
+
+SaveJob::SaveJob(pid_t pid, Output output, SaveOptions options)
+    : pid_(pid), output_(std::move(output)), options_(std::move(options)) {}
+
+SaveJob::~SaveJob() {
+  if (!thread_.joinable()) return;
+  Cancel();
+  thread_.join();
+}
+
+void SaveJob::Start(std::function<void()> done) {
+  const AllSignalsBlocked blocked;
+  thread_ = std::thread([this, done = std::move(done)] {
+    result_ = Run();
+    done();
+  });
+}
+
+void SaveJob::Cancel() {
+  const std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  if (session_ != nullptr) session_->Cancel();
+}
+
+Result<SaveSummary> SaveJob::Take() {
+  thread_.join();
+  return *std::move(result_);
+}
+
+std::optional<SaveProgress> SaveJob::Progress() const {
+  const std::lock_guard lock(mutex_);
+  return session_ != nullptr ? session_->Progress() : last_progress_;
+}
+
+bool SaveJob::is_opening() const {
+  const std::lock_guard lock(mutex_);
+  return opening_;
+}
+
+Result<SaveSummary> SaveJob::Run() {
+  auto sink = CreateImage(output_);
+  {
+    const std::lock_guard lock(mutex_);
+    opening_ = false;
+    if (cancelled_) return Interrupted();
+  }
+  if (!sink) return tl::unexpected(std::move(sink).error());
+  STILLFRAME_ASSIGN(std::unique_ptr<Target> target, AttachProcess(pid_));
+  STILLFRAME_ASSIGN(const std::unique_ptr<SaveSession> session,
+                    SaveSession::Create(std::move(target), *std::move(sink), std::move(options_)));
+  if (!Publish(session.get())) return Interrupted();
+  auto summary = session->Run();
+  Withdraw();
+  return summary;
+}
+
+bool SaveJob::Publish(SaveSession* session) {
+  const std::lock_guard lock(mutex_);
+  if (cancelled_) return false;
+  session_ = session;
+  return true;
+}
+
+void SaveJob::Withdraw() {
+  const std::lock_guard lock(mutex_);
+  last_progress_ = session_->Progress();
+  session_ = nullptr;
+}
+
+}  // namespace stillframe

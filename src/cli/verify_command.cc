@@ -1,0 +1,52 @@
+#include "cli/command.h"
+#include "cli/option_parser.h"
+#include "cli/stream.h"
+#include "report/image_report.h"
+#include "report/text.h"
+#include "stillframe/image_reader.h"
+
+namespace stillframe {
+namespace {
+
+Result<std::unique_ptr<ImageReader>> OpenVerified(const std::string& path) {
+  STILLFRAME_ASSIGN(std::unique_ptr<ImageReader> image, ImageReader::Open(path));
+  STILLFRAME_TRY(image->Verify());
+  return image;
+}
+
+std::string ToText(const ImageReader& image, const std::string& path) {
+  return Printable(path) + ": ok\n  checked   " + FormatBytes(image.file_size()) +
+         ": completeness mark, header, index, every checksum, all padding\n  pages     " +
+         FormatCount(PagesOf(image.metadata()).count) + " of " +
+         FormatCount(image.metadata().mappings.size()) + " mappings accounted for, " +
+         FormatCount(image.counters().lost.count) + " of them lost\n";
+}
+
+Json ToJson(const ImageReader& image, const std::string& path) {
+  Json report = JsonReport("verify");
+  report["image"] = path;
+  report["ok"] = true;
+  report["image_bytes"] = image.file_size().count;
+  report["pages"] = {{"total", PagesOf(image.metadata()).count},
+                     {"lost", image.counters().lost.count}};
+  return report;
+}
+
+}  // namespace
+
+int RunVerify(const std::vector<std::string>& arguments) {
+  OptionParser parser("verify", "IMAGE",
+                      "Reads a whole image: every checksum, the index, the completeness mark.");
+  const bool& json = parser.AddFlag("json", 0, "One JSON object on stdout");
+  const auto positionals = parser.Parse(arguments, 1);
+  if (!positionals) return EndWithError("verify", positionals.error(), WantsJson(arguments));
+  if (parser.help_wanted()) return EndWithReport("verify", parser.Help());
+
+  const std::string& path = positionals->front();
+  const auto image = OpenVerified(path);
+  if (!image) return EndWithError("verify", image.error(), json);
+  return EndWithReport("verify",
+                       json ? DumpJson(ToJson(**image, path)) + "\n" : ToText(**image, path));
+}
+
+}  // namespace stillframe

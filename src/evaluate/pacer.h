@@ -1,0 +1,33 @@
+// Paces a thread by the intended time of each step, so that a late step is seen as late and not as
+// a slower rate.
+#ifndef STILLFRAME_EVALUATE_PACER_H_
+#define STILLFRAME_EVALUATE_PACER_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "stillframe/units.h"
+
+namespace stillframe::evaluate {
+
+// Thread rule: one thread.
+class Pacer {
+ public:
+  // Steps per second; 0: as fast as it goes.
+  explicit Pacer(double rate);
+
+  // The first step is due `phase` of an interval (0 to 1) from now.
+  void Start(double phase);
+  // Sleeps until the next step is due, and returns when it was intended; behind time it returns at
+  // once. Ends early when `stop` is set.
+  TimePoint WaitForNext(const std::atomic<bool>& stop);
+
+ private:
+  double interval_ns_;
+  TimePoint start_;
+  uint64_t step_ = 0;
+};
+
+}  // namespace stillframe::evaluate
+
+#endif  // STILLFRAME_EVALUATE_PACER_H_

@@ -1,0 +1,232 @@
+#include "image/image_writer.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "image/checksum.h"
+#include "image/coverage.h"
+#include "image/metadata_encoder.h"
+#include "image/zero_scan.h"
+
+namespace stillframe {
+namespace {
+
+constexpr uint64_t kPage = kPageSize.count;
+
+template <class T>
+iovec BufferOf(std::span<const T> bytes) {
+  // writev only reads, but iovec knows no const.
+  return {.iov_base = const_cast<T*>(bytes.data()), .iov_len = bytes.size_bytes()};
+}
+
+// The blocks of one Write on their way to one writev. Blocks that lie side by side in memory are
+// one buffer.
+class Gather {
+ public:
+  // False when there is no room for another buffer.
+  bool Add(std::span<const std::byte> bytes) {
+    if (count_ > 0) {
+      iovec& last = parts_[count_ - 1];
+      if (static_cast<const std::byte*>(last.iov_base) + last.iov_len == bytes.data()) {
+        last.iov_len += bytes.size();
+        return true;
+      }
+    }
+    if (count_ == parts_.size()) return false;
+    parts_[count_++] = BufferOf(bytes);
+    return true;
+  }
+  std::span<const iovec> parts() const { return {parts_.data(), count_}; }
+  void Clear() { count_ = 0; }
+
+ private:
+  std::array<iovec, 64> parts_;
+  size_t count_ = 0;
+};
+
+Result<ImageIdentity> NewIdentity() {
+  ImageIdentity identity;
+  if (getrandom(identity.id.data(), identity.id.size(), 0) !=
+      static_cast<ssize_t>(identity.id.size())) {
+    return FailErrno(errno, "getting random bytes for the image's id");
+  }
+  identity.created_unix_ns = static_cast<uint64_t>(
+      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
+  return identity;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PageSink>> CreateImage(const Output& output) {
+  STILLFRAME_ASSIGN(const ImageIdentity identity, NewIdentity());
+  STILLFRAME_ASSIGN(std::unique_ptr<Store> store, OpenStore(output));
+  return ImageWriter::Create(std::move(store), identity);
+}
+
+Result<std::unique_ptr<PageSink>> ImageWriter::Create(std::unique_ptr<Store> store,
+                                                      const ImageIdentity& identity) {
+  std::unique_ptr<ImageWriter> writer(new ImageWriter(std::move(store), identity));
+  WireHeader header{.magic = kHeaderMagic,
+                    .version = kFormatVersion,
+                    .header_size = kHeaderSize,
+                    .id = identity.id,
+                    .page_size = kPage,
+                    .reserved = 0,
+                    .created_unix_ns = identity.created_unix_ns,
+                    .checksum = 0};
+  header.checksum = ChecksumBeforeLast(header);
+  constexpr std::array<std::byte, kHeaderSize - sizeof(WireHeader)> kPadding{};
+  const std::array parts{BufferOf(std::span<const WireHeader>(&header, 1)),
+                         BufferOf(std::span<const std::byte>(kPadding))};
+  STILLFRAME_TRY(writer->Append(parts));
+  writer->next_offset_ = kHeaderSize;
+  return std::unique_ptr<PageSink>(std::move(writer));
+}
+
+ImageWriter::ImageWriter(std::unique_ptr<Store> store, const ImageIdentity& identity)
+    : store_(std::move(store)), identity_(identity) {}
+
+Result<void> ImageWriter::CheckRange(TargetAddress address, uint64_t bytes) const {
+  if (failed_) return tl::unexpected(*failed_);
+  if (finished_) return Fail(ErrorCode::kInternal, "the image is finished already");
+  if (address.value % kPage != 0 || bytes % kPage != 0 ||
+      bytes > std::numeric_limits<uint64_t>::max() - address.value) {
+    return Fail(ErrorCode::kInternal,
+                "the range at " + Hex(address.value) + " is not of whole pages");
+  }
+  return {};
+}
+
+Result<void> ImageWriter::Append(std::span<const iovec> parts) {
+  Result<void> result = store_->Append(parts);
+  if (!result) failed_ = result.error();
+  return result;
+}
+
+size_t ImageWriter::RunLength(std::span<const std::byte> pages, bool zero) {
+  const size_t count = pages.size() / kPage;
+  const size_t limit = zero ? count : std::min<size_t>(count, kMaxBlockPages);
+  size_t length = 1;
+  while (length < limit && IsZeroPage(pages.data() + length * kPage) == zero) ++length;
+  return length;
+}
+
+Result<void> ImageWriter::Write(TargetAddress address, std::span<const std::byte> pages,
+                                PageSource source) {
+  STILLFRAME_TRY(CheckRange(address, pages.size()));
+  Gather gather;
+  uint64_t zeros = 0;
+  uint64_t written = 0;
+  for (size_t at = 0; at < pages.size();) {
+    const TargetAddress begin = address + Bytes{at};
+    const bool zero = IsZeroPage(pages.data() + at);
+    const size_t length = RunLength(pages.subspan(at), zero);
+    const auto block = pages.subspan(at, length * kPage);
+    at += block.size();
+    if (zero) {
+      index_.AddZero({begin, begin + Bytes{block.size()}});
+      zeros += length;
+      continue;
+    }
+    if (!gather.Add(block)) {
+      STILLFRAME_TRY(Append(gather.parts()));
+      gather.Clear();
+      gather.Add(block);
+    }
+    index_.AddData(begin, {length}, next_offset_, Checksum(block), source);
+    next_offset_ += block.size();
+    written += length;
+  }
+  if (!gather.parts().empty()) STILLFRAME_TRY(Append(gather.parts()));
+  zero_.fetch_add(zeros, std::memory_order_relaxed);
+  by_source_[static_cast<size_t>(source)].fetch_add(written, std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> ImageWriter::Zero(AddressRange range) {
+  if (range.empty()) return {};
+  STILLFRAME_TRY(CheckRange(range.begin, range.size().count));
+  index_.AddZero(range);
+  zero_.fetch_add(range.pages().count, std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> ImageWriter::Lost(AddressRange range, std::string_view reason) {
+  if (range.empty()) return {};
+  STILLFRAME_TRY(CheckRange(range.begin, range.size().count));
+  STILLFRAME_TRY(index_.AddLost(range, reason));
+  lost_.fetch_add(range.pages().count, std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> ImageWriter::Finish(const ImageMetadata& metadata) {
+  STILLFRAME_TRY(CheckRange({}, 0));
+  finished_ = true;
+  STILLFRAME_TRY(index_.Seal(metadata.mappings));
+  STILLFRAME_TRY(AppendSections(metadata));
+  STILLFRAME_TRY(AppendTrailer());
+  return store_->Publish();
+}
+
+Result<void> ImageWriter::AppendSection(SectionType type, std::span<const std::byte> bytes) {
+  if (type != SectionType::kIndex && bytes.size() > kMaxSectionBytes) {
+    // No reader would take it.
+    return Fail(ErrorCode::kUnsupported, "completing the image: section " +
+                                             std::to_string(static_cast<uint32_t>(type)) +
+                                             " would be larger than 1 GiB");
+  }
+  table_.push_back({.type = static_cast<uint32_t>(type),
+                    .flags = 0,
+                    .offset = next_offset_,
+                    .length = bytes.size(),
+                    .checksum = Checksum(bytes)});
+  const iovec part = BufferOf(bytes);
+  STILLFRAME_TRY(Append({&part, 1}));
+  next_offset_ += bytes.size();
+  return {};
+}
+
+Result<void> ImageWriter::AppendSections(const ImageMetadata& metadata) {
+  const ProcessState& process = metadata.process;
+  STILLFRAME_TRY(AppendSection(SectionType::kProcess, EncodeProcess(process)));
+  STILLFRAME_TRY(AppendSection(SectionType::kThreads, EncodeThreads(process.threads)));
+  STILLFRAME_TRY(AppendSection(SectionType::kMappings, EncodeMappings(metadata.mappings)));
+  STILLFRAME_TRY(AppendSection(SectionType::kAuxv, process.auxv));
+  STILLFRAME_TRY(AppendSection(SectionType::kSkipped, EncodeSkipped(metadata.skipped)));
+  STILLFRAME_TRY(AppendSection(SectionType::kCapture, EncodeCapture(metadata)));
+  STILLFRAME_TRY(AppendSection(SectionType::kReasons, EncodeReasons(index_.reasons())));
+  return AppendSection(SectionType::kIndex, std::as_bytes(index_.entries()));
+}
+
+Result<void> ImageWriter::AppendTrailer() {
+  const std::span<const WireSection> table(table_);
+  WireTrailer trailer{.magic = kTrailerMagic,
+                      .id = identity_.id,
+                      .table_offset = next_offset_,
+                      .table_length = table.size_bytes(),
+                      .table_checksum = Checksum(std::as_bytes(table)),
+                      .file_size = next_offset_ + table.size_bytes() + sizeof(WireTrailer),
+                      .checksum = 0};
+  trailer.checksum = ChecksumBeforeLast(trailer);
+  const std::array parts{BufferOf(table), BufferOf(std::span<const WireTrailer>(&trailer, 1))};
+  return Append(parts);
+}
+
+SinkCounters ImageWriter::counters() const {
+  const auto saved_by = [this](PageSource source) {
+    return Pages{by_source_[static_cast<size_t>(source)].load(std::memory_order_relaxed)};
+  };
+  return {.zero = {zero_.load(std::memory_order_relaxed)},
+          .scanned = saved_by(PageSource::kScanned),
+          .faulted = saved_by(PageSource::kFaulted),
+          .paused = saved_by(PageSource::kPaused),
+          .lost = {lost_.load(std::memory_order_relaxed)},
+          .written = store_->position()};
+}
+
+}  // namespace stillframe

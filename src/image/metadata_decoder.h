@@ -1,0 +1,26 @@
+// Turns the bytes of sections into an image's metadata. The bytes may be anything.
+#ifndef STILLFRAME_IMAGE_METADATA_DECODER_H_
+#define STILLFRAME_IMAGE_METADATA_DECODER_H_
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "stillframe/page_sink.h"
+#include "stillframe/process_state.h"
+
+namespace stillframe {
+
+// Each fills its part of `to` and is false where the bytes are not, from first to last, what
+// docs/image-format.md says; then `to` holds an unknown part of it.
+bool DecodeProcess(std::span<const std::byte> section, ProcessState& to);
+bool DecodeThreads(std::span<const std::byte> section, std::vector<ThreadState>& to);
+bool DecodeMappings(std::span<const std::byte> section, std::vector<SavedMapping>& to);
+bool DecodeSkipped(std::span<const std::byte> section, std::vector<RangeReason>& to);
+bool DecodeCapture(std::span<const std::byte> section, ImageMetadata& to);
+bool DecodeReasons(std::span<const std::byte> section, std::vector<std::string>& to);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_IMAGE_METADATA_DECODER_H_

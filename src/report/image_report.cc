@@ -1,0 +1,219 @@
+#include "report/image_report.h"
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+
+#include "report/summary_report.h"
+#include "report/text.h"
+
+namespace stillframe {
+namespace {
+
+constexpr size_t kShortList = 5;
+
+std::string Permissions(const Mapping& mapping) {
+  std::string text = "----";
+  if (mapping.readable) text[0] = 'r';
+  if (mapping.writable) text[1] = 'w';
+  if (mapping.executable) text[2] = 'x';
+  text[3] = mapping.shared ? 's' : 'p';
+  return text;
+}
+
+// "2024-05-01T12:34:56.789Z".
+std::string FormatTime(uint64_t unix_ns) {
+  const auto seconds = static_cast<time_t>(unix_ns / 1'000'000'000);
+  tm parts = {};
+  char text[40];
+  if (gmtime_r(&seconds, &parts) == nullptr ||
+      std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
+    return std::to_string(unix_ns);
+  }
+  std::string millis = std::to_string(1000 + unix_ns / 1'000'000 % 1000);
+  return std::string(text) + "." + millis.substr(1) + "Z";
+}
+
+std::string FormatId(std::span<const uint8_t> id) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : id) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+// argv, a string each.
+std::vector<std::string> Arguments(const ByteVector& command_line) {
+  std::vector<std::string> arguments;
+  std::string current;
+  for (const std::byte byte : command_line) {
+    if (byte == std::byte{0}) {
+      arguments.push_back(std::move(current));
+      current.clear();
+    } else {
+      current += static_cast<char>(byte);
+    }
+  }
+  if (!current.empty()) arguments.push_back(std::move(current));
+  return arguments;
+}
+
+std::vector<RangeReason> LostRanges(const ImageReader& image) {
+  std::vector<RangeReason> lost;
+  for (const SavedMapping& mapping : image.metadata().mappings) {
+    for (const ImageRun& run : image.Runs(mapping.saved)) {
+      if (run.kind == PageKind::kLost) lost.push_back({run.range, std::string(run.reason)});
+    }
+  }
+  return lost;
+}
+
+// Zero and data pages of one mapping are what a user asks for first, so they stand with it.
+struct MappingPages {
+  Pages data;
+  Pages zero;
+  Pages lost;
+};
+
+MappingPages CountPages(const ImageReader& image, AddressRange range) {
+  MappingPages pages;
+  for (const ImageRun& run : image.Runs(range)) {
+    switch (run.kind) {
+      case PageKind::kData:
+        pages.data += run.range.pages();
+        break;
+      case PageKind::kZero:
+        pages.zero += run.range.pages();
+        break;
+      case PageKind::kLost:
+        pages.lost += run.range.pages();
+        break;
+    }
+  }
+  return pages;
+}
+
+Json MappingToJson(const ImageReader& image, const SavedMapping& saved) {
+  const MappingPages pages = CountPages(image, saved.saved);
+  Json object = RangeToJson(saved.mapping.range);
+  object["saved"] = RangeToJson(saved.saved);
+  object["permissions"] = Permissions(saved.mapping);
+  object["name"] = saved.mapping.name;
+  object["file_offset"] = saved.mapping.file_offset;
+  object["inode"] = saved.mapping.inode;
+  object["pages"] = {
+      {"data", pages.data.count}, {"zero", pages.zero.count}, {"lost", pages.lost.count}};
+  return object;
+}
+
+Json ThreadsToJson(const ProcessState& process) {
+  Json list = Json::array();
+  for (const ThreadState& thread : process.threads) {
+    list.push_back(
+        {{"tid", thread.tid}, {"name", thread.name}, {"registers", !thread.prstatus.empty()}});
+  }
+  return list;
+}
+
+std::string CommandLine(const ProcessState& process) {
+  std::string text;
+  for (const std::string& argument : Arguments(process.command_line)) {
+    text += (text.empty() ? "" : " ") + argument;
+  }
+  return text.empty() ? process.executable : text;
+}
+
+std::string ThreadsToText(const ProcessState& process, bool all) {
+  std::string text = "  threads   " + FormatCount(process.threads.size()) + ":";
+  const size_t shown = all ? process.threads.size() : std::min(kShortList, process.threads.size());
+  for (size_t i = 0; i < shown; ++i) {
+    text += " " + std::to_string(process.threads[i].tid) + " (" +
+            Printable(process.threads[i].name) + ")";
+  }
+  return text + (shown < process.threads.size() ? " ...\n" : "\n");
+}
+
+std::string MappingToText(const ImageReader& image, const SavedMapping& saved) {
+  const MappingPages pages = CountPages(image, saved.saved);
+  std::string text = "    " + FormatRange(saved.mapping.range) + " " + Permissions(saved.mapping) +
+                     "  " + FormatBytes(saved.mapping.range.size()) + ": " +
+                     FormatCount(pages.data.count) + " data, " + FormatCount(pages.zero.count) +
+                     " zero";
+  if (pages.lost.count > 0) text += ", " + FormatCount(pages.lost.count) + " lost";
+  if (saved.saved != saved.mapping.range) text += ", only " + FormatRange(saved.saved);
+  if (!saved.mapping.name.empty()) text += "  " + Printable(saved.mapping.name);
+  return text + "\n";
+}
+
+}  // namespace
+
+Pages PagesOf(const ImageMetadata& metadata) {
+  Pages pages;
+  for (const SavedMapping& mapping : metadata.mappings) pages += mapping.saved.pages();
+  return pages;
+}
+
+Json ImageToJson(const ImageReader& image, std::string_view path) {
+  const ImageMetadata& metadata = image.metadata();
+  const SinkCounters counters = image.counters();
+  Json report = JsonReport("info");
+  report["image"] = path;
+  report["format_version"] = image.format_version();
+  report["id"] = FormatId(image.id());
+  report["image_bytes"] = image.file_size().count;
+  report["memory_bytes"] = ToBytes(PagesOf(metadata)).count;
+  report["pid"] = metadata.process.pid;
+  report["executable"] = metadata.process.executable;
+  report["command_line"] = Arguments(metadata.process.command_line);
+  report["host"] = metadata.host;
+  report["kernel"] = metadata.kernel;
+  report["instant_unix_ns"] = metadata.instant_unix_ns;
+  report["instant"] = FormatTime(metadata.instant_unix_ns);
+  report["pause_us"] = metadata.pause_ns / 1000;
+  report["filter"] = metadata.filter;
+  report["pages"] = {{"total", PagesOf(metadata).count},  {"zero", counters.zero.count},
+                     {"scanned", counters.scanned.count}, {"faulted", counters.faulted.count},
+                     {"paused", counters.paused.count},   {"lost", counters.lost.count}};
+  report["threads"] = ThreadsToJson(metadata.process);
+  Json mappings = Json::array();
+  for (const SavedMapping& mapping : metadata.mappings) {
+    mappings.push_back(MappingToJson(image, mapping));
+  }
+  report["mappings"] = std::move(mappings);
+  report["skipped"] = RangesToJson(metadata.skipped);
+  report["lost"] = RangesToJson(LostRanges(image));
+  return report;
+}
+
+std::string ImageToText(const ImageReader& image, std::string_view path, bool all) {
+  const ImageMetadata& metadata = image.metadata();
+  const SinkCounters counters = image.counters();
+  std::string text = Printable(path) + ": image of format version " +
+                     std::to_string(image.format_version()) + ", " +
+                     FormatBytes(image.file_size()) + ", id " + FormatId(image.id()) + "\n";
+  text += "  target    process " + std::to_string(metadata.process.pid) + " on " +
+          Printable(metadata.host) + " (Linux " + Printable(metadata.kernel) +
+          "): " + Printable(CommandLine(metadata.process)) + "\n";
+  text += "  instant   " + FormatTime(metadata.instant_unix_ns) + ", pause " +
+          FormatDuration(
+              Duration(static_cast<int64_t>(std::min<uint64_t>(metadata.pause_ns, INT64_MAX)))) +
+          "\n";
+  text += ThreadsToText(metadata.process, all);
+  text += "  pages     " + FormatCount(PagesOf(metadata).count) + " (" +
+          FormatBytes(ToBytes(PagesOf(metadata))) + "): " + FormatCount(counters.zero.count) +
+          " zero, " + FormatCount(counters.scanned.count) + " scanned, " +
+          FormatCount(counters.faulted.count) + " faulted, " + FormatCount(counters.paused.count) +
+          " paused, " + FormatCount(counters.lost.count) + " lost\n";
+  text += "  mappings  " + FormatCount(metadata.mappings.size()) + "\n";
+  for (const SavedMapping& mapping : metadata.mappings) text += MappingToText(image, mapping);
+  const size_t limit = all ? SIZE_MAX : kShortList;
+  const std::vector<RangeReason> lost = LostRanges(image);
+  text += "  skipped   " + FormatCount(metadata.skipped.size()) + "\n" +
+          RangeListToText(metadata.skipped, limit);
+  text += "  lost      " + FormatCount(lost.size()) + "\n" + RangeListToText(lost, limit);
+  return text;
+}
+
+}  // namespace stillframe

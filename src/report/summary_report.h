@@ -1,0 +1,29 @@
+// What a save did.
+#ifndef STILLFRAME_REPORT_SUMMARY_REPORT_H_
+#define STILLFRAME_REPORT_SUMMARY_REPORT_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report/json.h"
+#include "stillframe/save.h"
+
+namespace stillframe {
+
+// The object of `save --json`; the README lists its fields. `image`: the output as the user named
+// it.
+Json SummaryToJson(const SaveSummary& summary, std::string_view image);
+// Some lines for a person, each with its newline. `all`: lost and skipped ranges in full, else the
+// first few.
+std::string SummaryToText(const SaveSummary& summary, std::string_view image, bool all);
+// "stillframe: warning: ..." naming what was left out; empty unless summary.skipped_much.
+std::string SkippedWarning(const SaveSummary& summary);
+
+// A line per range with its size and reason, "  " in front; after `limit` of them only how many
+// more there are.
+std::string RangeListToText(const std::vector<RangeReason>& ranges, size_t limit);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_REPORT_SUMMARY_REPORT_H_

@@ -1,0 +1,72 @@
+#include "report/text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace stillframe {
+namespace {
+
+template <class... Args>
+std::string Print(const char* format, Args... args) {
+  std::array<char, 64> buffer;
+  const int length = std::snprintf(buffer.data(), buffer.size(), format, args...);
+  return std::string(buffer.data(), static_cast<size_t>(std::max(0, length)));
+}
+
+// Three digits that mean something, whatever the unit.
+std::string ThreeDigits(double value) {
+  if (value < 10) return Print("%.2f", value);
+  if (value < 100) return Print("%.1f", value);
+  return Print("%.0f", value);
+}
+
+}  // namespace
+
+std::string FormatBytes(Bytes bytes) {
+  if (bytes.count < 1024) return std::to_string(bytes.count) + " B";
+  constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes.count) / 1024;
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return ThreeDigits(value) + " " + kUnits[unit];
+}
+
+std::string FormatDuration(Duration duration) {
+  const int64_t ns = std::max<int64_t>(0, duration.count());
+  if (ns < 1'000'000) return std::to_string(ns / 1000) + " us";
+  if (ns < 1'000'000'000) return ThreeDigits(static_cast<double>(ns) / 1e6) + " ms";
+  return ThreeDigits(static_cast<double>(ns) / 1e9) + " s";
+}
+
+std::string FormatAddress(TargetAddress address) {
+  return Print("0x%llx", static_cast<unsigned long long>(address.value));
+}
+
+std::string FormatRange(AddressRange range) {
+  return FormatAddress(range.begin) + "-" + FormatAddress(range.end);
+}
+
+std::string FormatCount(uint64_t count) {
+  std::string text = std::to_string(count);
+  for (size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
+  return text;
+}
+
+std::string Printable(std::string_view raw) {
+  std::string text;
+  for (const char c : raw) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      text += Print("\\x%02x", static_cast<unsigned>(byte));
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+}  // namespace stillframe

@@ -1,0 +1,51 @@
+// The write-protected part of the target: registered before the pause, armed in it, unregistered gently at the end.
+#ifndef STILLFRAME_SAVE_ARMED_MEMORY_H_
+#define STILLFRAME_SAVE_ARMED_MEMORY_H_
+
+#include <map>
+#include <span>
+#include <vector>
+
+#include "base/mapped_memory.h"
+#include "fault/fault_channel.h"
+#include "save/save_plan.h"
+#include "stillframe/error.h"
+#include "stillframe/target.h"
+#include "track/tracked_memory.h"
+
+namespace stillframe {
+
+// Thread rule: the session's.
+class ArmedMemory {
+ public:
+  // Both outlive it.
+  ArmedMemory(const Target& target, const FaultChannel& channel)
+      : target_(target), channel_(channel) {}
+
+  // Registers what is planned to be armed and is not registered yet. What the kernel refuses is planned to be copied instead.
+  // kUnsupported when another userfaultfd has some of it. Events of the target come from here on: somebody must read them.
+  Result<void> Register(std::vector<PlannedMapping>* plan);
+
+  // The regions of all that is planned to be armed.
+  static MappedPtr<TrackedMemory> MakeTracked(std::span<const PlannedMapping> plan);
+  // Inside the pause. Write-protects all regions and notes in the ledger which pages exist.
+  Result<void> Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked);
+
+  // Unregisters everything, wherever it is by now, in steps: in one go it would hold the target's mmap lock for 20 ms a GiB.
+  // `tracked` may be null.
+  void Release(const TrackedMemory* tracked);
+
+ private:
+  Result<void> ArmRange(AddressRange range);
+  Result<void> NotePresent(const Region& region, const PlannedMapping& planned,
+                           TrackedMemory* tracked) const;
+  void ReleaseRange(AddressRange range) const;
+
+  const Target& target_;
+  const FaultChannel& channel_;
+  std::map<TargetAddress, TargetAddress> registered_;  // begin to end
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_ARMED_MEMORY_H_

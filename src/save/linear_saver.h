@@ -1,0 +1,89 @@
+// The linear scan: walks the pages that nobody faulted on, and holds itself back by what the tracker saw.
+#ifndef STILLFRAME_SAVE_LINEAR_SAVER_H_
+#define STILLFRAME_SAVE_LINEAR_SAVER_H_
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "fault/fault_channel.h"
+#include "fault/fault_log.h"
+#include "stillframe/error.h"
+#include "stillframe/page_sink.h"
+#include "stillframe/target.h"
+#include "stillframe/throttle.h"
+#include "sys/page_flags.h"
+#include "track/fault_tracker.h"
+#include "track/page_copy.h"
+#include "track/stage.h"
+#include "track/tracked_memory.h"
+
+namespace stillframe {
+
+// Saves a run of pages at a time: takes a buffer, asks the throttle, claims, copies, proves, opens with one call, hands on. It never waits
+// between claiming a page and opening it, since a writer of the target may be waiting for just that.
+//
+// Lives in mapped memory (MakeMapped): when our own heap is being saved, a write to a page that this very thread has
+// claimed would never end. For the same reason nothing here writes to the heap between claim and open.
+//
+// Thread rule: Run by an RcuThread; the counters from any thread.
+class LinearSaver {
+ public:
+  struct Parts {
+    const Target& target;
+    const FaultChannel& channel;
+    TrackedMemory& memory;
+    FaultTracker& tracker;
+    Stage& stage;
+    FaultLog& log;
+    ThrottlePolicy& policy;
+    const PageSink& sink;  // only its counters
+    const Clock& clock;
+  };
+
+  explicit LinearSaver(const Parts& parts) : parts_(parts) {}
+
+  // Returns when every page that was present is claimed by somebody. `check` is asked before each run and while waiting: its error ends
+  // the scan. kTargetGone when the target went away with pages unsaved.
+  Result<void> Run(const std::function<Result<void>()>& check);
+
+  // The throttle pushes nothing at present.
+  bool holding_back() const { return holding_back_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr size_t kMostPages = 512;   // of one run: a huge page of hugetlb
+  static constexpr size_t kMostBuffers = 128;  // that hold one run
+
+  // The next stretch of `left` that is present and unclaimed, at most `limit` pages; huge pages whole.
+  PageRun NextRun(PageRun left, Pages limit) const;
+  // True when there was anything to do.
+  Result<bool> WalkRegion(PageRun region, const std::function<Result<void>()>& check);
+  // Buffers for one run of `unit`, as soon as the stage has them.
+  Result<std::span<uint32_t>> TakeBuffers(Pages unit, const std::function<Result<void>()>& check);
+  // How many pages may be pushed, once the policy lets any.
+  Result<Pages> AskThrottle(const std::function<Result<void>()>& check);
+
+  // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far it came: at least one page.
+  Pages SaveRun(PageRun run, std::span<const uint32_t> buffers);
+  PageRun Claim(PageRun run);
+  void Open(AddressRange range) const;
+  void OpenUntilUnchanging(AddressRange page) const;
+  void HandOn(PageRun run, std::span<const uint32_t> buffers, std::span<const bool> proven);
+  void SettleUnproven(PageIndex page, TargetAddress copied_at, const PagemapEntry& entry);
+
+  const Parts parts_;
+  const PageFlags page_flags_;
+  ThrottleSample::Reason reason_ = ThrottleSample::Reason::kFirst;
+  std::atomic<bool> holding_back_ = false;
+  std::array<uint32_t, kMostBuffers> buffers_ = {};
+  std::array<iovec, kMostBuffers> to_ = {};
+  std::array<PagemapEntry, kMostPages> entries_ = {};
+  std::array<bool, kMostPages> proven_ = {};
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_LINEAR_SAVER_H_

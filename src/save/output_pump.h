@@ -1,0 +1,61 @@
+// Takes pages out of the stage and writes them: faulted ones first, then what was copied in the pause, then the scan's.
+#ifndef STILLFRAME_SAVE_OUTPUT_PUMP_H_
+#define STILLFRAME_SAVE_OUTPUT_PUMP_H_
+
+#include <atomic>
+#include <optional>
+#include <thread>
+
+#include "region/region_set.h"
+#include "save/output_pacer.h"
+#include "save/paused_copy.h"
+#include "stillframe/error.h"
+#include "stillframe/page_sink.h"
+#include "track/stage.h"
+
+namespace stillframe {
+
+// The only one that waits for the output, on a thread of its own.
+//
+// Thread rule: Start, Finish and Stop by the session; failed from any thread.
+class OutputPump {
+ public:
+  // All of them outlive it.
+  OutputPump(const RegionSet& regions, Stage& stage, PausedCopies& copies, PageSink& sink,
+             OutputPacer& pacer);
+  // Stops.
+  ~OutputPump();
+
+  void Start();
+  // Writes what is left and ends the thread: nothing may be put into the stage any more.
+  Result<void> Finish();
+  // Ends the thread without writing the rest. The sink must have been interrupted if it may block.
+  void Stop();
+  // An output error is known: Finish will return it.
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  // Its thread; 0 until it has begun.
+  pid_t tid() const { return tid_.load(std::memory_order_acquire); }
+
+ private:
+  void Run();
+  // False when there was nothing to write.
+  Result<bool> WriteOne();
+  Result<void> WriteStaged(const StagedPages& pages);
+  Result<void> Write(TargetAddress address, std::span<const std::byte> memory, PageSource source);
+
+  const RegionSet& regions_;
+  Stage& stage_;
+  PausedCopies& copies_;
+  PageSink& sink_;
+  OutputPacer& pacer_;
+  std::thread thread_;
+  std::atomic<pid_t> tid_ = 0;
+  std::atomic<bool> finishing_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> failed_ = false;
+  Result<void> result_;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_OUTPUT_PUMP_H_

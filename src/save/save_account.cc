@@ -1,0 +1,126 @@
+#include "save/save_account.h"
+
+#include <string_view>
+
+namespace stillframe {
+namespace {
+
+// What the bits of one page say.
+enum class Fate { kHole, kProven, kUnmapped, kMerged, kDiscarded };
+
+Fate FateOf(const PageLedger& ledger, PageIndex page) {
+  if (!ledger.present.Test(page)) return Fate::kHole;
+  if (ledger.proven.Test(page)) return Fate::kProven;
+  if (ledger.unmapped.Test(page)) return Fate::kUnmapped;
+  if (ledger.merged.Test(page)) return Fate::kMerged;
+  return Fate::kDiscarded;
+}
+
+std::string_view ReasonOf(Fate fate) {
+  switch (fate) {
+    case Fate::kUnmapped: return "unmapped";
+    case Fate::kMerged: return "ksm";
+    default: return "discarded";
+  }
+}
+
+class Accountant {
+ public:
+  Accountant(const TrackedMemory& tracked, PageSink* sink) : tracked_(tracked), sink_(sink) {}
+
+  Result<void> Region(const Region& region) {
+    const PageLedger& ledger = tracked_.ledger;
+    PageRun left = region.run();
+    while (!left.empty()) {
+      // Whole stretches of holes, then each stretch of what was there.
+      const PageRun present = ledger.present.NextSet(left);
+      if (present.first != left.first) {
+        STILLFRAME_TRY(sink_->Zero(Addresses(region, {left.first, present.first - left.first})));
+      }
+      STILLFRAME_TRY(Present(region, present));
+      left = {present.end(), left.end() - present.end()};
+    }
+    return {};
+  }
+
+  std::vector<RangeReason> TakeLost() { return std::move(lost_); }
+
+ private:
+  static AddressRange Addresses(const stillframe::Region& region, PageRun run) {
+    const TargetAddress begin = region.range.begin + ToBytes(run.first - region.first);
+    return {begin, begin + ToBytes(run.count)};
+  }
+
+  Result<void> Present(const stillframe::Region& region, PageRun present) {
+    PageRun left = present;
+    while (!left.empty()) {
+      const PageRun unproven = tracked_.ledger.proven.NextClear(left);
+      for (PageIndex page = unproven.first; page < unproven.end(); page = page + Pages{1}) {
+        STILLFRAME_TRY(Lose(Addresses(region, {page, Pages{1}}), ReasonOf(FateOf(tracked_.ledger, page))));
+      }
+      left = {unproven.end(), left.end() - unproven.end()};
+    }
+    return {};
+  }
+
+  Result<void> Lose(AddressRange range, std::string_view reason) {
+    STILLFRAME_TRY(sink_->Lost(range, reason));
+    if (!lost_.empty() && lost_.back().range.end == range.begin && lost_.back().reason == reason) {
+      lost_.back().range.end = range.end;
+    } else {
+      lost_.push_back({range, std::string(reason)});
+    }
+    return {};
+  }
+
+  const TrackedMemory& tracked_;
+  PageSink* const sink_;
+  std::vector<RangeReason> lost_;
+};
+
+}  // namespace
+
+Result<std::vector<RangeReason>> AccountForRest(const TrackedMemory& tracked,
+                                                const PausedCopies& copies, PageSink* sink) {
+  for (const AddressRange range : copies.zeros()) STILLFRAME_TRY(sink->Zero(range));
+  Accountant accountant(tracked, sink);
+  for (const Region& region : tracked.regions.regions()) {
+    STILLFRAME_TRY(accountant.Region(region));
+  }
+  return accountant.TakeLost();
+}
+
+std::vector<SavedMapping> SavedMappings(std::span<const PlannedMapping> plan) {
+  std::vector<SavedMapping> saved;
+  for (const PlannedMapping& planned : plan) {
+    if (planned.treatment != Treatment::kSkip) saved.push_back({planned.mapping, planned.saved});
+  }
+  return saved;
+}
+
+std::vector<RangeReason> SkippedRanges(std::span<const PlannedMapping> plan,
+                                       const PausedCopies& copies) {
+  std::vector<RangeReason> skipped;
+  for (const PlannedMapping& planned : plan) {
+    if (planned.reason.empty()) continue;
+    skipped.push_back({planned.mapping.range, planned.reason});
+  }
+  for (const AddressRange range : copies.unreadable()) skipped.push_back({range, "unreadable"});
+  return skipped;
+}
+
+bool SkippedMuch(std::span<const PlannedMapping> plan) {
+  Bytes resident;
+  Bytes left_out;
+  for (const PlannedMapping& planned : plan) {
+    const Mapping& mapping = planned.mapping;
+    resident += mapping.resident;
+    const bool from_file = mapping.has_file() && !mapping.shared && !mapping.hugetlb;
+    if (planned.treatment == Treatment::kSkip) {
+      left_out += from_file ? mapping.anonymous : mapping.resident;
+    }
+  }
+  return left_out > resident / 10;
+}
+
+}  // namespace stillframe

@@ -1,0 +1,31 @@
+// The end of a save: tells the sink of every page that was not written, and why.
+#ifndef STILLFRAME_SAVE_SAVE_ACCOUNT_H_
+#define STILLFRAME_SAVE_SAVE_ACCOUNT_H_
+
+#include <span>
+#include <vector>
+
+#include "save/paused_copy.h"
+#include "save/save_plan.h"
+#include "stillframe/error.h"
+#include "stillframe/page_sink.h"
+#include "track/tracked_memory.h"
+
+namespace stillframe {
+
+// Declares holes zero, and pages that were present and not proven lost: "unmapped", "ksm" or "discarded". Returns the lost ranges,
+// by address.
+Result<std::vector<RangeReason>> AccountForRest(const TrackedMemory& tracked,
+                                                const PausedCopies& copies, PageSink* sink);
+
+// The mappings that are in the image.
+std::vector<SavedMapping> SavedMappings(std::span<const PlannedMapping> plan);
+// Those that are not, or not in the ordinary way, and parts that could not be read.
+std::vector<RangeReason> SkippedRanges(std::span<const PlannedMapping> plan,
+                                       const PausedCopies& copies);
+// True when more than a tenth of the resident memory was left out. A file's unwritten pages, which can be had from the file, don't count.
+bool SkippedMuch(std::span<const PlannedMapping> plan);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_SAVE_ACCOUNT_H_

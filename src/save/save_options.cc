@@ -1,0 +1,25 @@
+#include "save/save_options.h"
+
+#include "track/stage.h"
+
+namespace stillframe {
+
+Result<void> CheckSaveOptions(const SaveOptions& options) {
+  using std::chrono::hours;
+  using std::chrono::milliseconds;
+  if (options.stage < Stage::kSmallest || options.stage > Stage::kLargest) {
+    return Fail(ErrorCode::kUsage, "the stage is outside its range", "from 1M to 64G");
+  }
+  if (options.max_bandwidth.count != 0 && options.max_bandwidth < KiB(64)) {
+    return Fail(ErrorCode::kUsage, "the bandwidth limit is too low", "at least 64K a second");
+  }
+  if (options.max_stall < milliseconds(1) || options.max_stall > hours(24)) {
+    return Fail(ErrorCode::kUsage, "the longest stall is outside its range", "from 1ms to 24h");
+  }
+  if (options.stop_timeout < milliseconds(1) || options.stop_timeout > hours(1)) {
+    return Fail(ErrorCode::kUsage, "the stop timeout is outside its range", "from 1ms to 1h");
+  }
+  return {};
+}
+
+}  // namespace stillframe

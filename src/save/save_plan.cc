@@ -1,0 +1,109 @@
+#include "save/save_plan.h"
+
+#include <map>
+
+namespace stillframe {
+namespace {
+
+// Bits of the coredump filter.
+constexpr uint64_t kAnonymousPrivate = 1u << 0;
+constexpr uint64_t kAnonymousShared = 1u << 1;
+constexpr uint64_t kFilePrivate = 1u << 2;
+constexpr uint64_t kFileShared = 1u << 3;
+constexpr uint64_t kElfHeaders = 1u << 4;
+constexpr uint64_t kHugetlbPrivate = 1u << 5;
+constexpr uint64_t kHugetlbShared = 1u << 6;
+
+bool IsVdso(const Mapping& m) { return m.name == "[vdso]"; }
+
+// Memory of the kernel's own that can't be read as memory.
+bool IsSpecial(const Mapping& m) {
+  return m.io || m.name == "[vsyscall]" || m.name.starts_with("[vvar");
+}
+
+// The kernel asks whether the file has no name any more (i_nlink == 0); maps says so.
+bool IsUnlinked(const Mapping& m) { return m.name.ends_with(" (deleted)"); }
+
+bool WasWritten(const Mapping& m) { return m.anonymous.count > 0 || m.swapped.count > 0; }
+
+enum class Extent { kNone, kFirstPage, kWhole };
+
+Extent ExtentByFilter(const Mapping& m, const PlanRules& rules) {
+  auto has = [&](uint64_t bit) { return (rules.filter & bit) != 0; };
+  auto whole_if = [](bool condition) { return condition ? Extent::kWhole : Extent::kNone; };
+  if (IsVdso(m)) return Extent::kWhole;
+  if (m.hugetlb) return whole_if(has(m.shared ? kHugetlbShared : kHugetlbPrivate));
+  if (m.shared) return whole_if(has(IsUnlinked(m) ? kAnonymousShared : kFileShared));
+  if (!m.has_file()) return whole_if(has(kAnonymousPrivate));
+  if (WasWritten(m) && has(kAnonymousPrivate)) return Extent::kWhole;
+  if (has(kFilePrivate)) return Extent::kWhole;
+  const bool elf = has(kElfHeaders) && m.file_offset == 0 && m.readable && rules.is_elf &&
+                   rules.is_elf(m.range.begin);
+  return elf ? Extent::kFirstPage : Extent::kNone;
+}
+
+// Files of which the target itself maps a part twice: a write through one mapping is no fault in the other.
+std::set<FileId> MappedTwice(std::span<const Mapping> mappings) {
+  std::set<FileId> twice;
+  std::map<FileId, std::vector<std::pair<uint64_t, uint64_t>>> parts;
+  for (const Mapping& m : mappings) {
+    if (!m.shared || !m.has_file()) continue;
+    const uint64_t begin = m.file_offset;
+    const uint64_t end = begin + m.range.size().count;
+    auto& of_file = parts[FileOf(m)];
+    for (const auto& [other_begin, other_end] : of_file) {
+      if (begin < other_end && other_begin < end) twice.insert(FileOf(m));
+    }
+    of_file.emplace_back(begin, end);
+  }
+  return twice;
+}
+
+}  // namespace
+
+std::set<FileId> SharedFiles(std::span<const Mapping> mappings) {
+  std::set<FileId> files;
+  for (const Mapping& m : mappings) {
+    if (m.shared && m.has_file()) files.insert(FileOf(m));
+  }
+  return files;
+}
+
+std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings,
+                                         const PlanRules& rules) {
+  const std::set<FileId> twice = MappedTwice(mappings);
+  std::vector<PlannedMapping> plan;
+  plan.reserve(mappings.size());
+  for (const Mapping& m : mappings) {
+    PlannedMapping planned{.mapping = m,
+                           .treatment = Treatment::kSkip,
+                           .saved = {m.range.begin, m.range.begin},
+                           .reason = {}};
+    const Extent extent = ExtentByFilter(m, rules);
+    if (IsSpecial(m)) {
+      planned.reason = "io";
+    } else if (m.dont_dump && !rules.include_dontdump && !IsVdso(m)) {
+      planned.reason = "dontdump";
+    } else if (extent == Extent::kNone) {
+      planned.reason = "filter";
+    } else if (extent == Extent::kFirstPage) {
+      planned.treatment = Treatment::kCopy;
+      planned.saved.end = m.range.begin + kPageSize;
+    } else {
+      planned.saved = m.range;
+      const FileId file = FileOf(m);
+      const bool shared_elsewhere =
+          m.shared && m.has_file() && (rules.mapped_by_others.contains(file) || twice.contains(file));
+      const bool can_arm = IsVdso(m)     ? false
+                           : m.hugetlb   ? rules.can_arm_shared && m.kernel_page_size <= rules.largest_page
+                           : m.shared    ? rules.can_arm_shared && !shared_elsewhere
+                                         : !m.has_file();
+      planned.treatment = can_arm && !shared_elsewhere ? Treatment::kArm : Treatment::kCopy;
+      if (shared_elsewhere) planned.reason = "shared";
+    }
+    plan.push_back(std::move(planned));
+  }
+  return plan;
+}
+
+}  // namespace stillframe

@@ -1,0 +1,51 @@
+// What is done with each mapping of the target: write-protected, copied inside the pause, or left out.
+#ifndef STILLFRAME_SAVE_SAVE_PLAN_H_
+#define STILLFRAME_SAVE_SAVE_PLAN_H_
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "stillframe/mapping.h"
+#include "stillframe/page_sink.h"
+#include "stillframe/units.h"
+#include "sys/mapped_file.h"
+
+namespace stillframe {
+
+enum class Treatment {
+  kArm,   // write-protect it; it is saved while the target runs
+  kCopy,  // copy it while the target stands still
+  kSkip,
+};
+
+struct PlannedMapping {
+  Mapping mapping;
+  Treatment treatment = Treatment::kSkip;
+  AddressRange saved;     // empty when skipped; the first page only for the header of an ELF file
+  std::string reason;     // why it is skipped, or not armed; empty when there is nothing to say
+};
+
+struct PlanRules {
+  uint64_t filter = 0x33;         // Documentation/filesystems/proc.rst, /proc/PID/coredump_filter
+  bool include_dontdump = false;
+  bool can_arm_shared = true;     // shared memory and hugetlb (5.19)
+  Bytes largest_page{0};          // larger pages of hugetlb are copied: they would not fit the stage
+  std::set<FileId> mapped_by_others;
+  // Whether the memory at this address begins with the magic number of an ELF file.
+  std::function<bool(TargetAddress)> is_elf;
+};
+
+// Takes what a core dump of the process would hold: the kernel's rules (vma_dump_size in fs/coredump.c) applied to what smaps tells.
+// The result has one entry for each mapping, in order.
+std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings, const PlanRules& rules);
+
+// Which files the mappings share with others or with themselves: the candidates for PlanRules::mapped_by_others.
+std::set<FileId> SharedFiles(std::span<const Mapping> mappings);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_SAVE_PLAN_H_

@@ -1,0 +1,19 @@
+#include "save/scan_order.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace stillframe {
+
+std::vector<PageRun> ScanOrder(std::span<const Region> regions) {
+  std::vector<PageRun> order;
+  order.reserve(regions.size());
+  for (const Region& region : regions) order.push_back(region.run());
+  // Regions come by address, which a stable sort keeps within one power of two of their size.
+  std::stable_sort(order.begin(), order.end(), [](const PageRun& a, const PageRun& b) {
+    return std::bit_width(a.count.count) < std::bit_width(b.count.count);
+  });
+  return order;
+}
+
+}  // namespace stillframe

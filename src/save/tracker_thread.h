@@ -1,0 +1,36 @@
+// The thread that drives a FaultTracker.
+#ifndef STILLFRAME_SAVE_TRACKER_THREAD_H_
+#define STILLFRAME_SAVE_TRACKER_THREAD_H_
+
+#include <atomic>
+#include <thread>
+
+#include "fault/fault_channel.h"
+#include "track/fault_tracker.h"
+#include "track/stage.h"
+
+namespace stillframe {
+
+// Thread rule: the session's.
+class TrackerThread {
+ public:
+  // Starts it, at a higher priority than ours where we may. All of them outlive it.
+  TrackerThread(const FaultChannel& channel, FaultTracker& tracker, Stage& stage);
+  // Ends it. Nothing may be armed any more, or its writers wait until the userfaultfd closes.
+  ~TrackerThread();
+  TrackerThread(const TrackerThread&) = delete;
+  TrackerThread& operator=(const TrackerThread&) = delete;
+
+ private:
+  void Run();
+
+  const FaultChannel& channel_;
+  FaultTracker& tracker_;
+  Stage& stage_;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_TRACKER_THREAD_H_

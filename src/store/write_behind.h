@@ -1,0 +1,36 @@
+// Keeps an image from flooding the page cache while it is written.
+#ifndef STILLFRAME_STORE_WRITE_BEHIND_H_
+#define STILLFRAME_STORE_WRITE_BEHIND_H_
+
+#include <cstdint>
+
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+// Without it gigabytes of dirty pages pile up: other programs' pages are evicted for ours, which
+// nobody will read soon, their fsync waits for our data, and our own at the end takes as long as
+// the disk needs for all of it. So each window is sent to the disk as soon as it is full, and
+// dropped from the cache when the next one is.
+//
+// Thread rule: one thread.
+class WriteBehind {
+ public:
+  // `fd`: a regular file, not owned.
+  explicit WriteBehind(int fd) : fd_(fd) {}
+
+  // `position`: bytes in the file so far. Never fails: it is advice, and what went wrong is seen by
+  // fsync.
+  void OnWritten(Bytes position);
+
+ private:
+  static constexpr uint64_t kWindow = MiB(8).count;
+
+  const int fd_;
+  uint64_t started_ = 0;  // up to here writing to the disk was begun
+  uint64_t dropped_ = 0;  // up to here it has ended
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_STORE_WRITE_BEHIND_H_

@@ -1,0 +1,46 @@
+// What /proc/PID/status and /proc/PID/stat say, as far as it decides how a process or a thread is treated.
+#ifndef STILLFRAME_SYS_PROCESS_STATUS_H_
+#define STILLFRAME_SYS_PROCESS_STATUS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace stillframe {
+
+// From /proc/PID/status.
+struct ProcessStatus {
+  char state = '?';  // R S D T t Z X I
+  pid_t thread_group = 0;
+  pid_t tracer = 0;  // the tracing *thread*, 0 for none
+  int seccomp = 0;   // 0 off, 1 strict, 2 filter
+
+  bool dead() const { return state == 'Z' || state == 'X'; }
+};
+
+// From /proc/PID/stat.
+struct ProcessStat {
+  char state = '?';
+  uint64_t flags = 0;       // PF_* of the kernel
+  uint64_t start_time = 0;  // clock ticks since boot
+
+  bool dead() const { return state == 'Z' || state == 'X'; }
+  bool kernel_thread() const { return (flags & 0x00200000) != 0; }
+  // Threads of the kernel that live in a user's process: io_uring's (PF_IO_WORKER) and vhost's (PF_USER_WORKER). They have
+  // no registers of their own and can't be traced.
+  bool kernel_worker() const { return (flags & (0x00000010 | 0x00004000)) != 0; }
+};
+
+// No allocation in any of these; async-signal-safe. Empty for text that is not what it should be.
+std::optional<ProcessStatus> ParseStatus(std::string_view text);
+std::optional<ProcessStat> ParseStat(std::string_view text);
+
+// Read from below `directory`, a descriptor of /proc/PID; `path` is "status", or "task/TID/status". Empty when it is gone.
+std::optional<ProcessStatus> ReadStatus(int directory, const char* path);
+std::optional<ProcessStat> ReadStat(int directory, const char* path);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SYS_PROCESS_STATUS_H_

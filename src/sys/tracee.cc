@@ -1,0 +1,128 @@
+#include "sys/tracee.h"
+
+#include <elf.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+namespace stillframe {
+namespace {
+
+constexpr int kGetRseqConfiguration = 0x420f;       // 5.13
+constexpr int kSetSyscallUserDispatchConfig = 0x4210;  // 6.4
+constexpr int kGetSyscallUserDispatchConfig = 0x4211;
+
+struct RseqConfiguration {
+  uint64_t address;
+  uint32_t size;
+  uint32_t signature;
+  uint32_t flags;
+  uint32_t pad;
+};
+static_assert(sizeof(RseqConfiguration) == 24 && sizeof(SyscallUserDispatch) == 32);
+
+// glibc's and the kernel's header each have an enum of their own; the call takes either's number.
+template <class Address, class Data>
+long Call(int request, pid_t tid, Address address, Data data) {
+  return ptrace(static_cast<__ptrace_request>(request), tid, address, data);
+}
+
+template <class Address, class Data>
+int CallForErrno(int request, pid_t tid, Address address, Data data) {
+  return Call(request, tid, address, data) < 0 ? errno : 0;
+}
+
+}  // namespace
+
+int PtraceSeize(pid_t tid) {
+  return CallForErrno(PTRACE_SEIZE, tid, 0, static_cast<unsigned long>(PTRACE_O_TRACESYSGOOD));
+}
+
+int PtraceSuspendSeccomp(pid_t tid) {
+  return CallForErrno(PTRACE_SETOPTIONS, tid, 0,
+                      static_cast<unsigned long>(PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP));
+}
+
+int PtraceInterrupt(pid_t tid) { return CallForErrno(PTRACE_INTERRUPT, tid, 0, 0); }
+
+ThreadStop PtracePoll(pid_t tid) {
+  int status = 0;
+  pid_t found = 0;
+  do {
+    found = waitpid(tid, &status, WNOHANG | __WALL);
+  } while (found < 0 && errno == EINTR);
+  if (found < 0) return {StopKind::kGone, 0};
+  if (found == 0) return {StopKind::kRunning, 0};
+  if (!WIFSTOPPED(status)) return {StopKind::kGone, 0};
+  const int signal = WSTOPSIG(status);
+  const int event = status >> 16;
+  if (event == PTRACE_EVENT_STOP) {
+    return {signal == SIGTRAP ? StopKind::kTrap : StopKind::kGroupStop, signal};
+  }
+  if (event != 0) return {StopKind::kOther, 0};
+  if (signal == (SIGTRAP | 0x80)) return {StopKind::kSyscall, 0};
+  return {StopKind::kSignal, signal};
+}
+
+int PtraceResume(pid_t tid, ResumeUntil until, int signal) {
+  return CallForErrno(until == ResumeUntil::kSyscall ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0, static_cast<unsigned long>(signal));
+}
+
+int PtraceDetach(pid_t tid) { return CallForErrno(PTRACE_DETACH, tid, 0, 0); }
+
+int PtraceGetRegisters(pid_t tid, user_regs_struct* registers) {
+  size_t size = 0;
+  const int error = PtraceGetRegisterSet(
+      tid, NT_PRSTATUS, std::as_writable_bytes(std::span(registers, 1)), &size);
+  if (error != 0) return error;
+  // A thread that runs 32-bit code has a smaller set.
+  return size == sizeof(*registers) ? 0 : ENOEXEC;
+}
+
+int PtraceSetRegisters(pid_t tid, const user_regs_struct& registers) {
+  iovec part{.iov_base = const_cast<user_regs_struct*>(&registers), .iov_len = sizeof(registers)};
+  return CallForErrno(PTRACE_SETREGSET, tid, static_cast<unsigned long>(NT_PRSTATUS), &part);
+}
+
+int PtraceGetRegisterSet(pid_t tid, unsigned kind, std::span<std::byte> to, size_t* size) {
+  iovec part{.iov_base = to.data(), .iov_len = to.size()};
+  const int error =
+      CallForErrno(PTRACE_GETREGSET, tid, static_cast<unsigned long>(kind), &part);
+  *size = error == 0 ? part.iov_len : 0;
+  return error;
+}
+
+int PtraceGetSignalMask(pid_t tid, uint64_t* mask) {
+  return CallForErrno(PTRACE_GETSIGMASK, tid, sizeof(*mask), mask);
+}
+
+int PtraceSetSignalMask(pid_t tid, uint64_t mask) {
+  return CallForErrno(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
+}
+
+int PtraceAtSyscallEntry(pid_t tid, bool* entry) {
+  __ptrace_syscall_info info{};
+  if (Call(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) < 0) return errno;
+  *entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
+  return 0;
+}
+
+TargetAddress PtraceRseq(pid_t tid) {
+  RseqConfiguration configuration{};
+  if (Call(kGetRseqConfiguration, tid, sizeof(configuration), &configuration) < 0) return {};
+  return {configuration.address};
+}
+
+int PtraceGetSyscallUserDispatch(pid_t tid, SyscallUserDispatch* config) {
+  return CallForErrno(kGetSyscallUserDispatchConfig, tid, sizeof(*config), config);
+}
+
+int PtraceSetSyscallUserDispatch(pid_t tid, const SyscallUserDispatch& config) {
+  SyscallUserDispatch copy = config;
+  return CallForErrno(kSetSyscallUserDispatchConfig, tid, sizeof(copy), &copy);
+}
+
+}  // namespace stillframe

@@ -1,0 +1,143 @@
+#include "target/attached_process.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "base/fail_point.h"
+#include "sys/maps_parser.h"
+#include "sys/pagemap.h"
+#include "sys/pidfd.h"
+#include "sys/proc_file.h"
+#include "sys/process_memory.h"
+#include "target/pending_discards.h"
+#include "target/state_capture.h"
+
+namespace stillframe {
+namespace {
+
+constexpr Bytes kMapsLimit = GiB(1);  // 65,530 mappings of 2 KiB text each are an eighth of that
+
+}  // namespace
+
+AttachedProcess::AttachedProcess(ProcessHandle process, InjectedFds fds)
+    : process_(std::move(process)),
+      fds_(std::move(fds)),
+      stopper_(process_.directory.get(), process_.pid) {}
+
+// The page map reads nothing once its address space is gone, and it can't come back.
+bool AttachedProcess::IsAlive() const {
+  std::array<PagemapEntry, 1> entry;
+  return ReadPagemap(fds_.pagemap.get(), {}, entry) == 1;
+}
+
+Result<void> AttachedProcess::CheckAlive() const {
+  if (IsAlive()) return {};
+  const std::string who = "process " + std::to_string(process_.pid);
+  // One that exits has no memory and so no program any more; after an exec there is the new one.
+  const bool replaced = !PidfdExited(process_.pidfd.get()) &&
+                        !ReadLinkAt(process_.directory.get(), "exe").empty();
+  return Fail(ErrorCode::kTargetGone, who + (replaced ? " was replaced by exec" : " exited"));
+}
+
+Result<std::vector<Mapping>> AttachedProcess::ReadMappings(bool details) const {
+  auto mappings = ReadProcessMappings(process_.directory.get(), process_.pid, details);
+  // What was read may be the next program's.
+  STILLFRAME_TRY(CheckAlive());
+  return mappings;
+}
+
+ReadOutcome AttachedProcess::Read(TargetAddress from, std::span<const iovec> to) const {
+  const ReadOutcome outcome = ReadProcessMemory(process_.pid, fds_.memory.get(), from, to);
+  if (outcome.error != ESRCH || outcome.copied != Bytes{0}) return outcome;
+  // The leader has exited, and process_vm_readv knows no other thread; the descriptor is bound to the memory itself.
+  ssize_t n = 0;
+  do {
+    n = preadv(fds_.memory.get(), to.data(), static_cast<int>(to.size()),
+               static_cast<off_t>(from.value));
+  } while (n < 0 && errno == EINTR);
+  if (n <= 0) return {.copied = {0}, .error = n < 0 ? errno : ESRCH};
+  uint64_t wanted = 0;
+  for (const iovec& part : to) wanted += part.iov_len;
+  const auto done = static_cast<uint64_t>(n);
+  return {.copied = {done}, .error = done == wanted ? 0 : EFAULT};
+}
+
+size_t AttachedProcess::PendingDiscards(std::span<AddressRange> ranges) const {
+  return FindPendingDiscards(process_.directory.get(), ranges);
+}
+
+Result<void> AttachedProcess::Pause(Duration stop_timeout) {
+  STILLFRAME_TRY(CheckAlive());
+  auto stopped = stopper_.Stop(stop_timeout);
+  // Gone or replaced explains any failure better than what it failed with.
+  if (auto alive = CheckAlive(); !alive) {
+    stopper_.Resume();
+    return alive;
+  }
+  return stopped;
+}
+
+Result<void> AttachedProcess::Resume() {
+  stopper_.Resume();
+  return {};
+}
+
+Result<ProcessState> AttachedProcess::CaptureState() {
+  if (!stopper_.stopped()) {
+    return Fail(ErrorCode::kUsage, "reading the registers of process " +
+                                       std::to_string(process_.pid) + ": it is not paused");
+  }
+  const std::vector<pid_t> threads = stopper_.StoppedThreads();
+  auto state = CaptureProcessState(process_.directory.get(), process_.pid, threads);
+  STILLFRAME_TRY(CheckAlive());
+  return state;
+}
+
+Result<std::vector<Mapping>> ReadProcessMappings(int directory, pid_t pid, bool details) {
+  const std::string what = "reading the mappings of process " + std::to_string(pid);
+  constexpr int kTries = 5;
+  std::string text;
+  int error = ESRCH;
+  // The thread that is asked may exit in the middle.
+  for (int i = 0; i < kTries && error == ESRCH; ++i) {
+    const pid_t tid = FindLiveThread(directory, pid);
+    if (tid == 0) break;
+    const UniqueFd fd(openat(directory, TaskPath(tid, details ? "smaps" : "maps").c_str(),
+                             O_RDONLY | O_CLOEXEC));
+    error = fd ? ReadWholeFile(fd.get(), kMapsLimit, &text) : errno == ENOENT ? ESRCH : errno;
+    if (error == 0 && text.empty()) error = ESRCH;
+  }
+  if (error != 0) return FailErrno(error, what, error == EACCES ? "run as root" : "");
+  return ParseMaps(text);
+}
+
+Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& options) {
+  constexpr int kTries = 3;
+  STILLFRAME_ASSIGN(ProcessHandle process, OpenProcess(pid));
+  STILLFRAME_TRY(CheckMemoryNotShared(process));
+  STILLFRAME_ASSIGN(const std::vector<Mapping> mappings,
+                    ReadProcessMappings(process.directory.get(), pid, false));
+  const ExecutableRanges executable = FindExecutableRanges(mappings);
+  for (int i = 0; i < kTries; ++i) {
+    const uint64_t since = TicksSinceBoot();
+    STILLFRAME_ASSIGN(InjectedFds fds,
+                      InjectUserfaultfd(pid, process.directory.get(), process.pidfd.get(), executable,
+                                        options.injection_timeout));
+    FailPoint("attach.injected");
+    if (!HeldByNewProcess(fds.userfaultfd.get(), pid, since)) {
+      return std::make_unique<AttachedProcess>(std::move(process), std::move(fds));
+    }
+  }
+  return Fail(ErrorCode::kLimit,
+              "attaching to process " + std::to_string(pid) +
+                  ": it forked in the very moment each time, and a child holds the userfaultfd too",
+              "try again later");
+}
+
+}  // namespace stillframe

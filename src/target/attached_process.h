@@ -1,0 +1,45 @@
+// A Target that is another process.
+#ifndef STILLFRAME_TARGET_ATTACHED_PROCESS_H_
+#define STILLFRAME_TARGET_ATTACHED_PROCESS_H_
+
+#include <memory>
+#include <vector>
+
+#include "stillframe/target.h"
+#include "target/injection.h"
+#include "target/process_handle.h"
+#include "target/thread_stopper.h"
+
+namespace stillframe {
+
+// Made by AttachProcess (stillframe/target.h).
+class AttachedProcess final : public Target {
+ public:
+  AttachedProcess(ProcessHandle process, InjectedFds fds);
+
+  pid_t pid() const override { return process_.pid; }
+  int userfaultfd() const override { return fds_.userfaultfd.get(); }
+  int pagemap() const override { return fds_.pagemap.get(); }
+  bool IsAlive() const override;
+  Result<void> CheckAlive() const override;
+  Result<std::vector<Mapping>> ReadMappings(bool details) const override;
+  ReadOutcome Read(TargetAddress from, std::span<const iovec> to) const override;
+  size_t PendingDiscards(std::span<AddressRange> ranges) const override;
+  Result<void> Pause(Duration stop_timeout) override;
+  Result<void> Resume() override;
+  Result<ProcessState> CaptureState() override;
+  Duration PauseDuration() const override { return stopper_.StoppedTime(); }
+  Duration AttachDuration() const override { return fds_.stopped; }
+
+ private:
+  ProcessHandle process_;
+  InjectedFds fds_;
+  ThreadStopper stopper_;
+};
+
+// /proc/PID/maps or smaps, whichever thread still shows it.
+Result<std::vector<Mapping>> ReadProcessMappings(int directory, pid_t pid, bool details);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_TARGET_ATTACHED_PROCESS_H_

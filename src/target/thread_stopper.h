@@ -1,0 +1,72 @@
+// Stops every thread of a process, and lets all of them go again.
+#ifndef STILLFRAME_TARGET_THREAD_STOPPER_H_
+#define STILLFRAME_TARGET_THREAD_STOPPER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "stillframe/error.h"
+#include "stillframe/units.h"
+#include "sys/tracee.h"
+
+namespace stillframe {
+
+// Thread rule: one thread, which must live as long as anything is stopped: the kernel lets go of a tracer's threads when it dies, in
+// whatever way.
+//
+// It never waits for "any child": the program it is in has children of its own.
+class ThreadStopper {
+ public:
+  // Borrows the descriptor of /proc/PID.
+  ThreadStopper(int directory, pid_t pid) : directory_(directory), pid_(pid) {}
+  ThreadStopper(const ThreadStopper&) = delete;
+  ThreadStopper& operator=(const ThreadStopper&) = delete;
+  ~ThreadStopper();
+
+  // Stops all, those born meanwhile included. `timeout` bounds one try; after ten it is given up with kLimit and nothing is stopped.
+  Result<void> Stop(Duration timeout);
+  // Lets all go. A stopped job stays stopped.
+  void Resume();
+
+  bool stopped() const { return stopped_; }
+  // The leader first, then by age.
+  std::vector<pid_t> StoppedThreads() const;
+  // From the first thread asked to stop to the last one let go, of the last Stop that succeeded; so far, while stopped.
+  Duration StoppedTime() const;
+
+ private:
+  struct Thread {
+    bool asked = false;
+    bool stopped = false;
+    bool gone = false;
+  };
+
+  // `found`: how many there were.
+  Result<void> SeizeNew(size_t* found);
+  // False for a thread that needs no stopping.
+  Result<bool> Seize(pid_t tid);
+  void AskAll();
+  // False when a thread did not stop before `end`.
+  bool CollectAll(TimePoint end);
+  void Collect(pid_t tid, Thread* thread);
+  // True when all threads there are were stopped before `end`.
+  Result<bool> TryToStop(TimePoint end);
+  void Release(pid_t tid, Thread* thread);
+  void ReleaseAll();
+  void GiveUp();
+  Error TooSlow() const;
+
+  int directory_;
+  pid_t pid_;
+  std::map<pid_t, Thread> threads_;  // seized; those that are gone stay until released
+  bool stopped_ = false;
+  TimePoint asked_;
+  Duration stopped_time_{0};
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_TARGET_THREAD_STOPPER_H_

@@ -1,0 +1,138 @@
+// The command is killed after each single step, and at random moments: the target is none the worse
+// for it.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "image_check.h"
+#include "support/files.h"
+#include "support/process_view.h"
+#include "support/requirements.h"
+#include "support/stillframe_command.h"
+#include "support/temp_dir.h"
+#include "support/workload_process.h"
+
+namespace stillframe::test {
+namespace {
+
+int RandomRounds() {
+  const char* rounds = std::getenv("STILLFRAME_KILL_ROUNDS");
+  return rounds != nullptr ? std::atoi(rounds) : 20;
+}
+
+class KillTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    STILLFRAME_REQUIRE(MissingRoot());
+    STILLFRAME_REQUIRE(MissingUserfaultfd());
+    // Helpers of a dead command become our children, so that we see them all.
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    workload_.emplace(
+        std::vector<std::string>{"--memory", "16M", "--threads", "2", "--rate", "20000"});
+  }
+
+  std::string image() const { return directory_ / "image"; }
+
+  // Nothing of the dead command is left: no process, no file but one that is complete.
+  void ExpectNothingLeft(const std::string& when) {
+    EXPECT_TRUE(Eventually([&] { return Orphans().empty(); }, 10))
+        << when << ": a helper lives on: " << Orphans();
+    for (const std::string& name : directory_.List()) {
+      if (name != "image") {
+        ADD_FAILURE() << when << ": left behind: " << name;
+      } else {
+        const auto whole = OpenImage(image());
+        EXPECT_TRUE(whole != nullptr && whole->Verify()) << when << ": a file that is not whole";
+      }
+      unlink((directory_ / name).c_str());
+    }
+  }
+
+  // Names of our children other than the workload.
+  std::string Orphans() {
+    std::string names;
+    for (const pid_t child : ChildrenOf(getpid())) {
+      if (child == workload_->pid() || waitpid(child, nullptr, WNOHANG) == child) continue;
+      names += StatusField(child, "Name") + "(" + std::to_string(child) + ") ";
+    }
+    return names;
+  }
+
+  // Saves with a kill at the `count`th time that step `name` was done.
+  void KillAt(const std::string& name, long count) {
+    const std::string when = name + ":" + std::to_string(count);
+    SCOPED_TRACE(when);
+    SubprocessOptions options;
+    options.environment["STILLFRAME_FAIL_POINT"] = when;
+    const CommandOutcome save = RunSave(workload_->pid(), image(), {}, options);
+    // A step that is done less often this time ends in a save.
+    if (save.exit_code != kExitSigkill) {
+      EXPECT_TRUE(save.exit_code == kExitDone || save.exit_code == kExitLost)
+          << save.exit_code << save.err;
+    } else {
+      ++killed_;
+    }
+    ExpectNothingLeft(when);
+    ASSERT_EQ(workload_->WhatIsWrong(), "");
+  }
+
+  TempDir directory_;
+  std::optional<WorkloadProcess> workload_;
+  int killed_ = 0;
+};
+
+TEST_F(KillTest, AfterEachStep) {
+  TempDir traces;
+  SubprocessOptions options;
+  options.environment["STILLFRAME_FAIL_TRACE"] = traces / "trace";
+  const CommandOutcome save = RunSave(workload_->pid(), image(), {}, options);
+  ASSERT_TRUE(save.exit_code == kExitDone || save.exit_code == kExitLost) << save.err;
+  ExpectNothingLeft("no kill");
+  std::map<std::string, long> steps;
+  for (const std::string& step : Lines(ReadFile(traces / "trace"))) ++steps[step];
+  if (steps.empty()) GTEST_SKIP() << "*** SKIPPED *** built without fail points";
+  for (const auto& [name, count] : steps) {
+    for (const long at : std::set<long>{1, (count + 1) / 2, count}) {
+      KillAt(name, at);
+      if (HasFatalFailure()) return;
+    }
+  }
+  EXPECT_GE(killed_, static_cast<int>(steps.size()));
+  EXPECT_EQ(workload_->Finish(), 0);
+}
+
+TEST_F(KillTest, AtRandomMoments) {
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  const CommandOutcome whole = RunSave(workload_->pid(), image());
+  ASSERT_TRUE(whole.exit_code == kExitDone || whole.exit_code == kExitLost) << whole.err;
+  const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+  ExpectNothingLeft("no kill");
+  std::mt19937 random(static_cast<unsigned>(getpid()));
+  for (int round = 0; round < RandomRounds(); ++round) {
+    const auto after = std::chrono::microseconds(random() % (duration.count() + 1));
+    const std::string when = "after " + std::to_string(after.count()) + " us";
+    SCOPED_TRACE(when);
+    {
+      Subprocess save(SaveArgv(workload_->pid(), image()));
+      std::this_thread::sleep_for(after);
+      save.Signal(SIGKILL);
+      ASSERT_TRUE(save.Wait());
+    }
+    ExpectNothingLeft(when);
+    ASSERT_EQ(workload_->WhatIsWrong(), "");
+  }
+  EXPECT_EQ(workload_->Finish(), 0);
+}
+
+}  // namespace
+}  // namespace stillframe::test

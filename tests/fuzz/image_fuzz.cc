@@ -1,0 +1,82 @@
+// Gives the reader of images whatever bytes there are, as they are and with all checksums made
+// right, so that what stands behind the checksums is reached too. A finding is an abort: by a
+// sanitizer, or by one of the properties below.
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+
+#include "image_samples.h"
+#include "stillframe/image_reader.h"
+
+namespace stillframe {
+namespace {
+
+#define FUZZ_REQUIRE(condition)                                                    \
+  do {                                                                             \
+    if (!(condition)) {                                                            \
+      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                \
+    }                                                                              \
+  } while (false)
+
+// Whatever the file says, these hold of an image that was opened.
+void CheckRuns(const ImageReader& reader) {
+  const SinkCounters counters = reader.counters();
+  uint64_t pages = 0;
+  uint64_t previous_end = 0;
+  for (const ImageRun& run : reader.Runs({{0}, {UINT64_MAX}})) {
+    FUZZ_REQUIRE(run.range.begin.value >= previous_end && !run.range.empty());
+    FUZZ_REQUIRE(run.kind != PageKind::kLost || run.reason.data() != nullptr);
+    previous_end = run.range.end.value;
+    pages += run.range.pages().count;
+  }
+  FUZZ_REQUIRE(pages == counters.zero.count + counters.scanned.count + counters.faulted.count +
+                            counters.paused.count + counters.lost.count);
+  uint64_t saved = 0;
+  for (const SavedMapping& mapping : reader.metadata().mappings) {
+    FUZZ_REQUIRE(mapping.mapping.range.Contains(mapping.saved));
+    saved += mapping.saved.pages().count;
+  }
+  FUZZ_REQUIRE(saved == pages);
+}
+
+void CheckReads(const ImageReader& reader) {
+  const bool verified = reader.Verify().has_value();
+  int left = 64;
+  for (const ImageRun& run : reader.Runs({{0}, {UINT64_MAX}})) {
+    if (left-- == 0) break;
+    std::byte bytes[100];
+    // The last bytes of the run's first page: not aligned, and no whole block.
+    const auto result =
+        reader.Read(run.range.begin + Bytes{kPageSize.count - sizeof(bytes)}, bytes);
+    if (run.kind == PageKind::kZero) FUZZ_REQUIRE(result.has_value());
+    if (run.kind == PageKind::kLost)
+      FUZZ_REQUIRE(!result && result.error().code == ErrorCode::kInternal);
+    if (run.kind == PageKind::kData) FUZZ_REQUIRE(result.has_value() || !verified);
+  }
+}
+
+void OpenAndCheck(std::span<const std::byte> bytes) {
+  const MemoryFile file(bytes);
+  const auto reader = ImageReader::Open(file.path());
+  if (!reader) {
+    FUZZ_REQUIRE(reader.error().code == ErrorCode::kDamaged && !reader.error().message.empty());
+    return;
+  }
+  CheckRuns(**reader);
+  CheckReads(**reader);
+}
+
+}  // namespace
+}  // namespace stillframe
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  stillframe::ByteVector bytes(size);
+  if (size > 0) std::memcpy(bytes.data(), data, size);
+  stillframe::OpenAndCheck(bytes);
+  stillframe::RepairChecksums(bytes, /*blocks=*/false);
+  stillframe::OpenAndCheck(bytes);
+  return 0;
+}

@@ -1,0 +1,196 @@
+#include <gtest/gtest.h>
+
+#include "cli/exit_code.h"
+#include "cli/save_arguments.h"
+
+namespace stillframe {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Result<SaveArguments> Parse(std::vector<std::string> arguments, bool terminal = false) {
+  return ParseSaveArguments(arguments, terminal);
+}
+
+TEST(SaveArguments, WithoutOptionsAreTheDocumentedDefaults) {
+  const auto parsed = Parse({"42", "-o", "image"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->pid, 42);
+  EXPECT_EQ(parsed->output().path, "image");
+  EXPECT_FALSE(parsed->output().force);
+  EXPECT_EQ(parsed->options.throttle.policy, "skip");
+  EXPECT_EQ(parsed->options.throttle.fault_limit, Duration(milliseconds(5)));
+  EXPECT_EQ(parsed->options.throttle.poll_time, Duration(milliseconds(5)));
+  EXPECT_EQ(parsed->options.throttle.poll_count, 200u);
+  EXPECT_EQ(parsed->options.max_bandwidth, Bytes{0});
+  EXPECT_EQ(parsed->options.stage, MiB(64));
+  EXPECT_EQ(parsed->options.max_stall, Duration(seconds(1)));
+  EXPECT_EQ(parsed->options.on_lost, OnLost::kKeep);
+  EXPECT_EQ(parsed->options.stop_timeout, Duration(milliseconds(100)));
+  EXPECT_FALSE(parsed->options.filter);
+  EXPECT_FALSE(parsed->exec_paused);
+  EXPECT_EQ(parsed->exec_timeout, Duration(seconds(10)));
+  EXPECT_EQ(parsed->progress, ProgressStyle::kNone);
+}
+
+TEST(SaveArguments, EachOptionArrives) {
+  const auto parsed = Parse({"--throttle",
+                             "off",
+                             "--fault-limit=1ms",
+                             "--poll-time",
+                             "2ms",
+                             "--poll-count",
+                             "3",
+                             "--max-bandwidth",
+                             "200M",
+                             "--stage",
+                             "1M",
+                             "--max-stall",
+                             "500us",
+                             "--on-lost",
+                             "abort",
+                             "--exec-paused",
+                             "echo \xff",
+                             "--exec-timeout",
+                             "1s",
+                             "--stop-timeout",
+                             "50ms",
+                             "--filter",
+                             "0x7f",
+                             "--include-dontdump",
+                             "--force",
+                             "--json",
+                             "--progress",
+                             "json",
+                             "-q",
+                             "-v",
+                             "-o",
+                             "a b",
+                             "7"});
+  ASSERT_FALSE(parsed) << "500us is below the least stall";
+  EXPECT_NE(parsed.error().message.find("--max-stall \"500us\""), std::string::npos);
+
+  const auto good = Parse({"--throttle",
+                           "off",
+                           "--fault-limit=1ms",
+                           "--poll-time",
+                           "2ms",
+                           "--poll-count",
+                           "3",
+                           "--max-bandwidth",
+                           "200M",
+                           "--stage",
+                           "1M",
+                           "--max-stall",
+                           "2ms",
+                           "--on-lost",
+                           "abort",
+                           "--exec-paused",
+                           "echo \xff",
+                           "--exec-timeout",
+                           "1s",
+                           "--stop-timeout",
+                           "50ms",
+                           "--filter",
+                           "0x7f",
+                           "--include-dontdump",
+                           "--force",
+                           "--json",
+                           "--progress",
+                           "json",
+                           "-q",
+                           "-v",
+                           "-o",
+                           "a b",
+                           "7"});
+  ASSERT_TRUE(good) << good.error().message;
+  EXPECT_EQ(good->pid, 7);
+  EXPECT_EQ(good->output().path, "a b");
+  EXPECT_TRUE(good->output().force);
+  EXPECT_EQ(good->options.throttle.policy, "off");
+  EXPECT_EQ(good->options.throttle.fault_limit, Duration(milliseconds(1)));
+  EXPECT_EQ(good->options.throttle.poll_time, Duration(milliseconds(2)));
+  EXPECT_EQ(good->options.throttle.poll_count, 3u);
+  EXPECT_EQ(good->options.max_bandwidth, MiB(200));
+  EXPECT_EQ(good->options.stage, MiB(1));
+  EXPECT_EQ(good->options.max_stall, Duration(milliseconds(2)));
+  EXPECT_EQ(good->options.on_lost, OnLost::kAbort);
+  EXPECT_EQ(good->exec_paused, "echo \xff");
+  EXPECT_EQ(good->exec_timeout, Duration(seconds(1)));
+  EXPECT_EQ(good->options.stop_timeout, Duration(milliseconds(50)));
+  EXPECT_EQ(good->options.filter, 0x7fu);
+  EXPECT_TRUE(good->options.include_dontdump);
+  EXPECT_EQ(good->progress, ProgressStyle::kJson);
+  EXPECT_TRUE(good->quiet && good->verbose && good->json);
+}
+
+TEST(SaveArguments, WhatIsWrongIsNamed) {
+  const struct {
+    std::vector<std::string> arguments;
+    const char* in_message;
+  } cases[] = {
+      {{"-o", "x"}, "expected PID -o IMAGE"},
+      {{"1", "2", "-o", "x"}, "got 2 arguments"},
+      {{"12"}, "no output"},
+      {{"12", "-o", ""}, "no output"},
+      {{"12x", "-o", "x"}, "PID \"12x\""},
+      {{"12", "-o"}, "-o"},
+      {{"12", "-o", "x", "--nonsense"}, "--nonsense"},
+      {{"12", "-o", "x", "--fault-limit", "5"}, "us, ms or s"},
+      {{"12", "-o", "x", "--stage", "512K"}, "from 1M to 64G"},
+      {{"12", "-o", "x", "--stage", "65G"}, "from 1M to 64G"},
+      {{"12", "-o", "x", "--max-bandwidth", "63K"}, "from 64K"},
+      {{"12", "-o", "x", "--throttle", "ramp"}, "one of skip off"},
+      {{"12", "-o", "x", "--on-lost", "ignore"}, "one of keep abort"},
+      {{"12", "-o", "x", "--progress", "loud"}, "one of auto bar json none"},
+      {{"12", "-o", "x", "--filter", "zz"}, "--filter \"zz\""},
+      {{"12", "-o", "x", "--poll-count", "0"}, "--poll-count \"0\""},
+      {{"12", "-o", "x", "--exec-timeout", "0ms"}, "--exec-timeout \"0ms\""},
+  };
+  for (const auto& one : cases) {
+    const auto parsed = Parse(one.arguments);
+    ASSERT_FALSE(parsed) << one.in_message;
+    EXPECT_EQ(ExitCodeOf(parsed.error().code), 2);
+    EXPECT_NE(parsed.error().message.find(one.in_message), std::string::npos)
+        << parsed.error().message;
+  }
+}
+
+TEST(SaveArguments, ProgressIsABarOnATerminalOnly) {
+  EXPECT_EQ(Parse({"1", "-o", "x"}, true)->progress, ProgressStyle::kBar);
+  EXPECT_EQ(Parse({"1", "-o", "x"}, false)->progress, ProgressStyle::kNone);
+  EXPECT_EQ(Parse({"1", "-o", "x", "-q"}, true)->progress, ProgressStyle::kNone);
+  EXPECT_EQ(Parse({"1", "-o", "x", "--progress", "none"}, true)->progress, ProgressStyle::kNone);
+  EXPECT_EQ(Parse({"1", "-o", "x", "--progress", "bar"}, false)->progress, ProgressStyle::kBar);
+}
+
+TEST(SaveArguments, HelpWinsOverAllElse) {
+  const auto parsed = Parse({"--nonsense", "--help"});
+  ASSERT_TRUE(parsed);
+  for (const char* option :
+       {"--output", "--throttle", "--fault-limit", "--poll-time", "--poll-count", "--max-bandwidth",
+        "--stage", "--max-stall", "--on-lost", "--exec-paused", "--exec-timeout", "--stop-timeout",
+        "--filter", "--include-dontdump", "--force", "--json", "--progress", "--quiet",
+        "--verbose"}) {
+    EXPECT_NE(parsed->help.find(option), std::string::npos) << option;
+  }
+}
+
+TEST(ExitCodes, AreThoseOfTheReadme) {
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kInternal), 1);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kUsage), 2);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kLimit), 3);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kTargetGone), 4);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kPermission), 5);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kUnsupported), 6);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kDamaged), 7);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kOutput), 8);
+  EXPECT_EQ(kExitPagesLost, 9);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kInterrupted, 2), 130);
+  EXPECT_EQ(ExitCodeOf(ErrorCode::kInterrupted, 15), 143);
+}
+
+}  // namespace
+}  // namespace stillframe

@@ -1,0 +1,112 @@
+#include <gtest/gtest.h>
+
+#include "report/image_report.h"
+
+namespace stillframe {
+namespace {
+
+// An image of three pages in two mappings, one of them lost.
+class FakeImage final : public ImageReader {
+ public:
+  FakeImage() {
+    metadata_.process.pid = 42;
+    metadata_.process.executable = "/bin/thing";
+    for (const char c : std::string_view("thing\0--all\0", 12)) {
+      metadata_.process.command_line.push_back(static_cast<std::byte>(c));
+    }
+    metadata_.process.threads = {Thread(42, "main"), Thread(43, "wor\nker")};
+    Mapping heap;
+    heap.range = {{0x1000}, {0x3000}};
+    heap.readable = heap.writable = true;
+    heap.name = "[heap]";
+    Mapping text;
+    text.range = {{0x8000}, {0xa000}};
+    text.readable = text.executable = text.shared = true;
+    text.name = "/bin/thing";
+    text.inode = 9;
+    metadata_.mappings = {{heap, heap.range}, {text, {{0x8000}, {0x9000}}}};
+    metadata_.skipped = {{{{0xf000}, {0x10000}}, "io"}};
+    metadata_.instant_unix_ns = 1'700'000'000'123'456'789;
+    metadata_.pause_ns = 250'000;
+    metadata_.filter = 0x33;
+    metadata_.kernel = "6.1";
+    metadata_.host = "here";
+  }
+
+  const ImageMetadata& metadata() const override {
+      return metadata_;
+    }
+    uint32_t format_version() const override { return 1; }
+    std::array<uint8_t, 16> id() const override { return {0xab, 1}; }
+    Bytes file_size() const override { return {12288}; }
+    SinkCounters counters() const override {
+      return {.zero = {1},
+              .scanned = {1},
+              .faulted = {},
+              .paused = {},
+              .lost = {1},
+              .written = {12288}};
+    }
+    std::vector<ImageRun> Runs(AddressRange range) const override {
+      std::vector<ImageRun> runs;
+      for (const ImageRun& run : {Run({{0x1000}, {0x2000}}, PageKind::kData, ""),
+                                  Run({{0x2000}, {0x3000}}, PageKind::kLost, "unmapped"),
+                                  Run({{0x8000}, {0x9000}}, PageKind::kZero, "")}) {
+        if (run.range.Overlaps(range)) runs.push_back(run);
+      }
+      return runs;
+    }
+    Result<void> Read(TargetAddress, std::span<std::byte>) const override { return {}; }
+    Result<void> Verify() const override { return {}; }
+
+   private:
+    static ThreadState Thread(pid_t tid, std::string name) {
+      ThreadState thread;
+      thread.tid = tid;
+      thread.name = std::move(name);
+      return thread;
+    }
+    static ImageRun Run(AddressRange range, PageKind kind, std::string_view reason) {
+      return {range, kind, PageSource::kScanned, reason};
+    }
+
+    ImageMetadata metadata_;
+  };
+
+  TEST(ImageReport, JsonTellsTargetTimeMappingsPagesThreadsSkippedAndLost) {
+    EXPECT_EQ(ImageToJson(FakeImage(), "x"), Json::parse(R"({
+    "schema": 1, "verb": "info", "image": "x", "format_version": 1,
+    "id": "ab010000000000000000000000000000", "image_bytes": 12288, "memory_bytes": 12288,
+    "pid": 42, "executable": "/bin/thing", "command_line": ["thing", "--all"],
+    "host": "here", "kernel": "6.1", "instant_unix_ns": 1700000000123456789,
+    "instant": "2023-11-14T22:13:20.123Z", "pause_us": 250, "filter": 51,
+    "pages": {"total": 3, "zero": 1, "scanned": 1, "faulted": 0, "paused": 0, "lost": 1},
+    "threads": [{"tid": 42, "name": "main", "registers": false},
+                {"tid": 43, "name": "wor\nker", "registers": false}],
+    "mappings": [
+      {"begin": "0x1000", "end": "0x3000", "saved": {"begin": "0x1000", "end": "0x3000"},
+       "permissions": "rw-p", "name": "[heap]", "file_offset": 0, "inode": 0,
+       "pages": {"data": 1, "zero": 0, "lost": 1}},
+      {"begin": "0x8000", "end": "0xa000", "saved": {"begin": "0x8000", "end": "0x9000"},
+       "permissions": "r-xs", "name": "/bin/thing", "file_offset": 0, "inode": 9,
+       "pages": {"data": 0, "zero": 1, "lost": 0}}],
+    "skipped": [{"begin": "0xf000", "end": "0x10000", "reason": "io"}],
+    "lost": [{"begin": "0x2000", "end": "0x3000", "reason": "unmapped"}]
+  })"));
+  }
+
+  TEST(ImageReport, TextListsMappingsWithTheirPages) {
+    const std::string text = ImageToText(FakeImage(), "x", false);
+    EXPECT_NE(text.find("process 42 on here (Linux 6.1): thing --all\n"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("0x1000-0x3000 rw-p  8.00 KiB: 1 data, 0 zero, 1 lost  [heap]\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("0 data, 1 zero, only 0x8000-0x9000  /bin/thing\n"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("43 (wor\\x0aker)"), std::string::npos) << text;
+    EXPECT_NE(text.find("0x2000-0x3000  4.00 KiB  unmapped\n"), std::string::npos) << text;
+  }
+
+}  // namespace
+}  // namespace stillframe

@@ -1,0 +1,142 @@
+#include <gtest/gtest.h>
+
+#include "report/error_report.h"
+#include "report/progress_report.h"
+#include "report/summary_report.h"
+
+namespace stillframe {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+SaveSummary MakeSummary() {
+  SaveSummary summary;
+  summary.pid = 4711;
+  summary.attach = microseconds(180);
+  summary.pause = microseconds(950);
+  summary.at_instant = milliseconds(3);
+  summary.duration = milliseconds(2345);
+  summary.memory = GiB(1);
+  summary.image = MiB(700);
+  summary.total = Pages{262'144};
+  summary.pages = {
+      .zero = {1}, .scanned = {2}, .faulted = {3}, .paused = {4}, .lost = {5}, .written = {6}};
+  summary.wait = {.count = 7, .p50 = 8, .p99 = 9, .p999 = 10, .max = 11};
+  summary.policy = "skip";
+  summary.throttle = {.triggers = 12, .polls = 13, .forced = 14};
+  summary.stage_size = MiB(64);
+  summary.stage_peak = MiB(3);
+  summary.stage_full = 15;
+  summary.unmaps = 16;
+  summary.skipped = {{{{0x1000}, {0x3000}}, "io"}};
+  summary.lost = {{{{0x7fff'ffff'f000}, {0x8000'0000'0000}}, "unmapped"}};
+  return summary;
+}
+
+TEST(SummaryJson, HasEachFieldOfSchemaOneAndNothingElse) {
+  const Json expected = Json::parse(R"({
+    "schema": 1, "verb": "save", "pid": 4711, "image": "out.sfi",
+    "attach_us": 180, "pause_us": 950, "exec_us": 3000, "duration_ms": 2345,
+    "memory_bytes": 1073741824, "image_bytes": 734003200,
+    "pages": {"total": 262144, "zero": 1, "scanned": 2, "faulted": 3, "paused": 4, "lost": 5},
+    "wait_us": {"count": 7, "p50": 8, "p99": 9, "p999": 10, "max": 11},
+    "throttle": {"policy": "skip", "triggers": 12, "polls": 13, "forced": 14},
+    "stage": {"bytes": 67108864, "peak_bytes": 3145728, "full": 15},
+    "unmaps": 16,
+    "skipped": [{"begin": "0x1000", "end": "0x3000", "reason": "io"}],
+    "lost": [{"begin": "0x7ffffffff000", "end": "0x800000000000", "reason": "unmapped"}]
+  })");
+  EXPECT_EQ(SummaryToJson(MakeSummary(), "out.sfi"), expected);
+}
+
+TEST(SummaryJson, ListsAreThereWhenTheyAreEmpty) {
+  const Json json = SummaryToJson(SaveSummary{}, "-");
+  EXPECT_EQ(json["skipped"], Json::array());
+  EXPECT_EQ(json["lost"], Json::array());
+}
+
+TEST(SummaryJson, NamesThatAreNoUtf8StillMakeOneLine) {
+  const std::string line = DumpJson(SummaryToJson(SaveSummary{}, "a\xff\nb"));
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(Json::parse(line)["image"], "a\xef\xbf\xbd\nb");
+}
+
+TEST(SummaryText, SaysPauseWaitsThrottleAndSizes) {
+  EXPECT_EQ(SummaryToText(MakeSummary(), "out.sfi", false),
+            "saved process 4711 to out.sfi in 2.35 s\n"
+            "  pause     950 us, and 3.00 ms for --exec-paused (attaching: 180 us)\n"
+            "  waits     7 writes: p50 8 us, p99 9 us, p99.9 10 us, max 11 us\n"
+            "  throttle  skip: 12 slow faults, 13 polls, 14 forced runs\n"
+            "  pages     262,144: 1 zero, 2 scanned, 3 faulted, 4 paused, 5 lost\n"
+            "  sizes     memory 1.00 GiB, image 700 MiB, stage peak 3.00 MiB of 64.0 MiB, full 15 "
+            "times\n"
+            "  lost      20.0 KiB in 1 ranges\n"
+            "    0x7ffffffff000-0x800000000000  4.00 KiB  unmapped\n"
+            "  skipped   8.00 KiB in 1 mappings\n");
+}
+
+TEST(SummaryText, LongListsAreCutUnlessAllIsWanted) {
+  SaveSummary summary = MakeSummary();
+  summary.lost.assign(8, {{{0x1000}, {0x2000}}, "ksm"});
+  EXPECT_NE(SummaryToText(summary, "x", false).find("and 3 more"), std::string::npos);
+  EXPECT_EQ(SummaryToText(summary, "x", true).find("more"), std::string::npos);
+}
+
+TEST(SkippedWarning, IsSilentUnlessMuchWasLeftOut) { EXPECT_EQ(SkippedWarning(MakeSummary()), ""); }
+
+TEST(SkippedWarning, NamesTheLargestMappingsFirst) {
+  SaveSummary summary = MakeSummary();
+  summary.skipped_much = true;
+  summary.skipped = {{{{0x1000}, {0x2000}}, "io"}, {{{0x10000}, {0x110000}}, "dontdump"}};
+  const std::string text = SkippedWarning(summary);
+  EXPECT_NE(text.find("(dontdump: 1.00 MiB, io: 4.00 KiB)"), std::string::npos) << text;
+  EXPECT_LT(text.find("0x10000-0x110000"), text.find("0x1000-0x2000")) << text;
+  EXPECT_NE(text.find("--include-dontdump"), std::string::npos) << text;
+}
+
+TEST(ErrorReport, JsonHasCodeMessageAndHint) {
+  const Error error{.code = ErrorCode::kTargetGone,
+                    .message = "process 7 is gone",
+                    .hint = "",
+                    .system_errno = 3,
+                    .address = TargetAddress{0x1000}};
+  EXPECT_EQ(ErrorToJson("save", error), Json::parse(R"({"schema": 1, "verb": "save", "error": {
+    "code": "target-gone", "message": "process 7 is gone", "hint": "", "errno": 3, "address": "0x1000"}})"));
+}
+
+TEST(ErrorReport, TextHasTheHintOnALineOfItsOwn) {
+  EXPECT_EQ(ErrorToText({.code = ErrorCode::kUsage, .message = "no\nsuch", .hint = "try"}),
+            "stillframe: no\\x0asuch\n  hint: try\n");
+  EXPECT_EQ(ErrorToText({.code = ErrorCode::kUsage, .message = "no", .hint = ""}),
+            "stillframe: no\n");
+}
+
+TEST(ProgressReport, NeverSaysAHundredPercentBeforeTheEnd) {
+  SaveProgress progress;
+  progress.phase = SavePhase::kSaving;
+  progress.total = Pages{10};
+  progress.done = Pages{12};
+  EXPECT_NE(ProgressToBar(progress).find(" 99% ["), std::string::npos) << ProgressToBar(progress);
+  progress.phase = SavePhase::kDone;
+  EXPECT_NE(ProgressToBar(progress).find("100% [####################]"), std::string::npos);
+  EXPECT_NE(ProgressToBar({}).find("  0% [                    ]"), std::string::npos);
+}
+
+TEST(ProgressReport, JsonHasEachField) {
+  const SaveProgress progress{.phase = SavePhase::kFinishing,
+                              .total = {10},
+                              .done = {5},
+                              .written = {4096},
+                              .faults = 3,
+                              .stage_used = {8192},
+                              .holding_back = true,
+                              .elapsed = milliseconds(1500)};
+  EXPECT_EQ(ProgressToJson("save", progress),
+            Json::parse(R"({"schema": 1, "verb": "save", "progress": {"phase": "finishing",
+                "total_pages": 10, "done_pages": 5, "written_bytes": 4096, "faults": 3,
+                "stage_bytes": 8192, "holding_back": true, "elapsed_ms": 1500}})"));
+}
+
+}  // namespace
+}  // namespace stillframe
