@@ -50,9 +50,6 @@ class SaveLoop {
     }
     job_.Start([this] { g_idle_add(&OnDone, this); });
     g_main_loop_run(loop_);
-    if (const auto progress = job_.Progress(); progress && line_.interval().count() > 0) {
-      line_.Show(*progress);
-    }
     line_.Clear();
     return job_.Take();
   }

@@ -59,7 +59,8 @@ Result<SaveSummary> SaveJob::Take() {
 
 std::optional<SaveProgress> SaveJob::Progress() const {
   const std::lock_guard lock(mutex_);
-  return session_ != nullptr ? session_->Progress() : last_progress_;
+  if (session_ == nullptr) return std::nullopt;
+  return session_->Progress();
 }
 
 bool SaveJob::is_opening() const {
@@ -93,7 +94,6 @@ bool SaveJob::Publish(SaveSession* session) {
 
 void SaveJob::Withdraw() {
   const std::lock_guard lock(mutex_);
-  last_progress_ = session_->Progress();
   session_ = nullptr;
 }
 

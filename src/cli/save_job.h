@@ -34,7 +34,7 @@ class SaveJob {
   // Waits for the end. Once, after Start.
   Result<SaveSummary> Take();
 
-  // Nothing until the session exists.
+  // Nothing unless the session runs.
   std::optional<SaveProgress> Progress() const;
   // True while the output is being opened: a FIFO without a reader takes its time, and nothing was
   // touched yet.
@@ -54,7 +54,6 @@ class SaveJob {
 
   mutable std::mutex mutex_;
   SaveSession* session_ = nullptr;  // the thread's, while it runs
-  std::optional<SaveProgress> last_progress_;
   bool cancelled_ = false;
   bool opening_ = true;
 };

@@ -19,7 +19,7 @@ unsigned PercentOf(const SaveProgress& progress) {
 
 std::string Percent(const SaveProgress& progress) {
   std::string text = std::to_string(PercentOf(progress)) + "%";
-  return std::string(4 - std::min<size_t>(4, text.size()), ' ') + text;
+  return std::string(5 - std::min<size_t>(4, text.size()), ' ') + text;
 }
 
 std::string Counters(const SaveProgress& progress) {

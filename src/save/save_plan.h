@@ -34,9 +34,9 @@ struct PlanRules {
   bool include_dontdump = false;
   bool can_arm_shared = true;     // shared memory and hugetlb (5.19)
   Bytes largest_page{0};          // larger pages of hugetlb are copied: they would not fit the stage
-  std::set<FileId> mapped_by_others;
+  std::set<FileId> mapped_by_others = {};
   // Whether the memory at this address begins with the magic number of an ELF file.
-  std::function<bool(TargetAddress)> is_elf;
+  std::function<bool(TargetAddress)> is_elf = nullptr;
 };
 
 // Takes what a core dump of the process would hold: the kernel's rules (vma_dump_size in fs/coredump.c) applied to what smaps tells.

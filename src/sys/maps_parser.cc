@@ -27,9 +27,7 @@ class LineScanner {
     rest_.remove_prefix(1);
     return true;
   }
-  void SkipBlanks() {
-    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size()));
-  }
+  void SkipBlanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size())); }
   // One of two characters.
   bool TakeFlag(char set, char clear, bool* flag) {
     if (rest_.empty() || (rest_.front() != set && rest_.front() != clear)) return false;
@@ -72,7 +70,8 @@ bool ParseHeader(std::string_view line, Mapping* mapping) {
     return false;
   }
   mapping->range = {{begin}, {end}};
-  // A name is set off by blanks; one that begins with blanks can't be told from them, which the kernel leaves so.
+  // A name is set off by blanks; one that begins with blanks can't be told from them, which the
+  // kernel leaves so.
   if (!scan.rest().empty() && !scan.Skip(' ')) return false;
   scan.SkipBlanks();
   mapping->name = UndoEscapes(scan.rest());
@@ -102,7 +101,8 @@ void ParseFlags(std::string_view flags, Mapping* mapping) {
   }
 }
 
-// "Rss:     12 kB"; keys that aren't needed are passed over, as the kernel adds some with each version.
+// "Rss:     12 kB"; keys that aren't needed are passed over, as the kernel adds some with each
+// version.
 bool ParseDetail(std::string_view line, Mapping* mapping) {
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return false;
@@ -131,7 +131,15 @@ bool ParseLine(std::string_view line, std::vector<Mapping>* mappings) {
   if (!IsHeader(line)) return !mappings->empty() && ParseDetail(line, &mappings->back());
   Mapping mapping;
   if (!ParseHeader(line, &mapping)) return false;
-  if (!mappings->empty() && mapping.range.begin < mappings->back().range.end) return false;
+  // A running process changes its mappings between two reads of the file: what comes later is newer.
+  while (!mappings->empty() && mapping.range.begin < mappings->back().range.end) {
+    AddressRange& before = mappings->back().range;
+    if (before.begin < mapping.range.begin) {
+      before.end = mapping.range.begin;
+    } else {
+      mappings->pop_back();
+    }
+  }
   mappings->push_back(std::move(mapping));
   return true;
 }
@@ -144,9 +152,8 @@ Result<std::vector<Mapping>> ParseMaps(std::string_view text) {
     const size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
     if (!ParseLine(line, &mappings)) {
-      return Fail(ErrorCode::kInternal,
-                  "reading the mappings: a line that was not understood: \"" +
-                      std::string(line.substr(0, 200)) + "\"");
+      return Fail(ErrorCode::kInternal, "reading the mappings: a line that was not understood: \"" +
+                                            std::string(line.substr(0, 200)) + "\"");
     }
     text.remove_prefix(std::min(end + 1, text.size()));
   }

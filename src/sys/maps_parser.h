@@ -10,8 +10,8 @@
 
 namespace stillframe {
 
-// Takes either file, and tells them apart: where a line of smaps follows a mapping, its has_details is set.
-// Names come back as the process sees them: the kernel writes a newline in them as "\012".
+// Takes either file, and tells them apart: where a line of smaps follows a mapping, its has_details
+// is set. Names come back as the process sees them: the kernel writes a newline in them as "\012".
 // Errors: kInternal for text that the kernel does not write, the offending line in the message.
 Result<std::vector<Mapping>> ParseMaps(std::string_view text);
 

@@ -1,4 +1,5 @@
-// Processes held by descriptor, so that a number that was given to another process does no harm. pidfd_open(2), kcmp(2).
+// Processes held by descriptor, so that a number that was given to another process does no harm.
+// pidfd_open(2), kcmp(2).
 #ifndef STILLFRAME_SYS_PIDFD_H_
 #define STILLFRAME_SYS_PIDFD_H_
 
@@ -22,7 +23,8 @@ UniqueFd PidfdGetFd(int pidfd, int fd);
 std::optional<bool> SameMemory(pid_t a, pid_t b);
 // Whether two threads use one descriptor table.
 std::optional<bool> SameDescriptorTable(pid_t a, pid_t b);
-// Whether descriptor `a_fd` of a and `b_fd` of b are one open file; empty when the kernel doesn't tell.
+// Whether descriptor `a_fd` of a and `b_fd` of b are one open file; empty when the kernel doesn't
+// tell.
 std::optional<bool> SameFile(pid_t a, int a_fd, pid_t b, int b_fd);
 
 }  // namespace stillframe

@@ -54,8 +54,7 @@ int ReadWholeFile(int fd, Bytes limit, std::string* text) {
   text->resize(std::max<size_t>(text->capacity(), KiB(64).count));
   for (;;) {
     if (done == text->size()) text->resize(text->size() * 2);
-    const ssize_t n =
-        pread(fd, text->data() + done, text->size() - done, static_cast<off_t>(done));
+    const ssize_t n = pread(fd, text->data() + done, text->size() - done, static_cast<off_t>(done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno;
     if (n == 0) break;

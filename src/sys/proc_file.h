@@ -16,25 +16,28 @@
 
 namespace stillframe {
 
-// Reads at most `to.size()` bytes of a file below the directory `directory`. Returns the part of `to` that was filled, empty when
-// the file can't be read (`errno` says why). No allocation; async-signal-safe.
+// Reads at most `to.size()` bytes of a file below the directory `directory`. Returns the part of
+// `to` that was filled, empty when the file can't be read (`errno` says why). No allocation;
+// async-signal-safe.
 std::string_view ReadSmallFile(int directory, const char* path, std::span<char> to);
 
-// Reads an open file from its start to its end into `text`, whose capacity is kept from call to call.
-// Returns 0 or errno; EFBIG when there is more than `limit`.
+// Reads an open file from its start to its end into `text`, whose capacity is kept from call to
+// call. Returns 0 or errno; EFBIG when there is more than `limit`.
 int ReadWholeFile(int fd, Bytes limit, std::string* text);
 
-// The same for a file below a directory. `what` names it in the error: "reading the mappings of process 12".
+// The same for a file below a directory. `what` names it in the error: "reading the mappings of
+// process 12".
 Result<std::string> ReadFileAt(int directory, const char* path, const std::string& what);
 
 // Where a symbolic link below a directory points; empty when it can't be read.
 std::string ReadLinkAt(int directory, const char* path);
 
-// The entries of a directory whose names are numbers: threads below /proc/PID/task, processes below /proc.
-// No allocation, no lock; async-signal-safe. Thread rule: one thread.
+// The entries of a directory whose names are numbers: threads below /proc/PID/task, processes below
+// /proc. No allocation, no lock; async-signal-safe. Thread rule: one thread.
 class NumberedEntries {
  public:
-  // `path` below `directory`; a failure to open looks like an empty directory, and error() says why.
+  // `path` below `directory`; a failure to open looks like an empty directory, and error() says
+  // why.
   NumberedEntries(int directory, const char* path);
 
   // The next number, or 0 at the end.

@@ -1,7 +1,7 @@
 #include "sys/process_status.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "sys/proc_file.h"
@@ -47,6 +47,7 @@ std::optional<ProcessStatus> ParseStatus(std::string_view text) {
   ProcessStatus status;
   const std::string_view state = SkipBlanks(FindField(text, "State:"));
   if (state.empty() || !ParseNumber(FindField(text, "Tgid:"), &status.thread_group) ||
+      !ParseNumber(FindField(text, "PPid:"), &status.parent) ||
       !ParseNumber(FindField(text, "TracerPid:"), &status.tracer)) {
     return std::nullopt;
   }
@@ -57,7 +58,8 @@ std::optional<ProcessStatus> ParseStatus(std::string_view text) {
 }
 
 std::optional<ProcessStat> ParseStat(std::string_view text) {
-  // The name stands in parentheses and may hold any character, these included: the last one ends it.
+  // The name stands in parentheses and may hold any character, these included: the last one ends
+  // it.
   const size_t name_end = text.rfind(')');
   if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return std::nullopt;
   const std::string_view rest = text.substr(name_end + 2);  // from field 3 of proc(5) on

@@ -1,4 +1,5 @@
-// What /proc/PID/status and /proc/PID/stat say, as far as it decides how a process or a thread is treated.
+// What /proc/PID/status and /proc/PID/stat say, as far as it decides how a process or a thread is
+// treated.
 #ifndef STILLFRAME_SYS_PROCESS_STATUS_H_
 #define STILLFRAME_SYS_PROCESS_STATUS_H_
 
@@ -14,6 +15,7 @@ namespace stillframe {
 struct ProcessStatus {
   char state = '?';  // R S D T t Z X I
   pid_t thread_group = 0;
+  pid_t parent = 0;
   pid_t tracer = 0;  // the tracing *thread*, 0 for none
   int seccomp = 0;   // 0 off, 1 strict, 2 filter
 
@@ -27,9 +29,10 @@ struct ProcessStat {
   uint64_t start_time = 0;  // clock ticks since boot
 
   bool dead() const { return state == 'Z' || state == 'X'; }
+  bool exiting() const { return (flags & 0x4) != 0; }  // PF_EXITING, set before the memory goes
   bool kernel_thread() const { return (flags & 0x00200000) != 0; }
-  // Threads of the kernel that live in a user's process: io_uring's (PF_IO_WORKER) and vhost's (PF_USER_WORKER). They have
-  // no registers of their own and can't be traced.
+  // Threads of the kernel that live in a user's process: io_uring's (PF_IO_WORKER) and vhost's
+  // (PF_USER_WORKER). They have no registers of their own and can't be traced.
   bool kernel_worker() const { return (flags & (0x00000010 | 0x00004000)) != 0; }
 };
 
@@ -37,7 +40,8 @@ struct ProcessStat {
 std::optional<ProcessStatus> ParseStatus(std::string_view text);
 std::optional<ProcessStat> ParseStat(std::string_view text);
 
-// Read from below `directory`, a descriptor of /proc/PID; `path` is "status", or "task/TID/status". Empty when it is gone.
+// Read from below `directory`, a descriptor of /proc/PID; `path` is "status", or "task/TID/status".
+// Empty when it is gone.
 std::optional<ProcessStatus> ReadStatus(int directory, const char* path);
 std::optional<ProcessStat> ReadStat(int directory, const char* path);
 

@@ -1,17 +1,22 @@
 #include "sys/tracee.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+
+#include "sys/proc_file.h"
+#include "sys/process_status.h"
 
 namespace stillframe {
 namespace {
 
-constexpr int kGetRseqConfiguration = 0x420f;       // 5.13
+constexpr int kGetRseqConfiguration = 0x420f;          // 5.13
 constexpr int kSetSyscallUserDispatchConfig = 0x4210;  // 6.4
 constexpr int kGetSyscallUserDispatchConfig = 0x4211;
 
@@ -35,6 +40,24 @@ int CallForErrno(int request, pid_t tid, Address address, Data data) {
   return Call(request, tid, address, data) < 0 ? errno : 0;
 }
 
+// A process that we are the parent of as well: its end is for the program we are in to wait for.
+bool IsChildOfOurs(pid_t tid) {
+  const auto status = ReadStatus(AT_FDCWD, ProcPath("/proc/", tid, "status").c_str());
+  return status && status->thread_group == tid && status->parent == getpid();
+}
+
+// Of what waitid(2) calls the status of a stop: the signal, and above it the event.
+ThreadStop Classify(int status) {
+  const int signal = status & 0xff;
+  const int event = status >> 8;
+  if (event == PTRACE_EVENT_STOP) {
+    return {signal == SIGTRAP ? StopKind::kTrap : StopKind::kGroupStop, signal};
+  }
+  if (event != 0) return {StopKind::kOther, 0};
+  if (signal == (SIGTRAP | 0x80)) return {StopKind::kSyscall, 0};
+  return {StopKind::kSignal, signal};
+}
+
 }  // namespace
 
 int PtraceSeize(pid_t tid) {
@@ -48,35 +71,42 @@ int PtraceSuspendSeccomp(pid_t tid) {
 
 int PtraceInterrupt(pid_t tid) { return CallForErrno(PTRACE_INTERRUPT, tid, 0, 0); }
 
-ThreadStop PtracePoll(pid_t tid) {
-  int status = 0;
-  pid_t found = 0;
-  do {
-    found = waitpid(tid, &status, WNOHANG | __WALL);
-  } while (found < 0 && errno == EINTR);
-  if (found < 0) return {StopKind::kGone, 0};
-  if (found == 0) return {StopKind::kRunning, 0};
-  if (!WIFSTOPPED(status)) return {StopKind::kGone, 0};
-  const int signal = WSTOPSIG(status);
-  const int event = status >> 16;
-  if (event == PTRACE_EVENT_STOP) {
-    return {signal == SIGTRAP ? StopKind::kTrap : StopKind::kGroupStop, signal};
+bool PtraceReapIfDead(pid_t tid) {
+  siginfo_t info{};
+  const auto id = static_cast<id_t>(tid);
+  if (waitid(P_PID, id, &info, WEXITED | WNOHANG | __WALL | WNOWAIT) != 0) return true;
+  if (info.si_pid == 0) return false;
+  if (info.si_code != CLD_EXITED && info.si_code != CLD_KILLED && info.si_code != CLD_DUMPED) {
+    return false;
   }
-  if (event != 0) return {StopKind::kOther, 0};
-  if (signal == (SIGTRAP | 0x80)) return {StopKind::kSyscall, 0};
-  return {StopKind::kSignal, signal};
+  if (!IsChildOfOurs(tid)) waitid(P_PID, id, &info, WEXITED | WNOHANG | __WALL);
+  return true;
+}
+
+// Not by waitpid, which would take a death as well.
+ThreadStop PtracePoll(pid_t tid) {
+  siginfo_t info{};
+  int error = 0;
+  do {
+    error =
+        waitid(P_PID, static_cast<id_t>(tid), &info, WSTOPPED | WNOHANG | __WALL) < 0 ? errno : 0;
+  } while (error == EINTR);
+  if (error != 0) return {StopKind::kGone, 0};
+  if (info.si_pid != 0) return Classify(info.si_status);
+  return {PtraceReapIfDead(tid) ? StopKind::kGone : StopKind::kRunning, 0};
 }
 
 int PtraceResume(pid_t tid, ResumeUntil until, int signal) {
-  return CallForErrno(until == ResumeUntil::kSyscall ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0, static_cast<unsigned long>(signal));
+  return CallForErrno(until == ResumeUntil::kSyscall ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0,
+                      static_cast<unsigned long>(signal));
 }
 
 int PtraceDetach(pid_t tid) { return CallForErrno(PTRACE_DETACH, tid, 0, 0); }
 
 int PtraceGetRegisters(pid_t tid, user_regs_struct* registers) {
   size_t size = 0;
-  const int error = PtraceGetRegisterSet(
-      tid, NT_PRSTATUS, std::as_writable_bytes(std::span(registers, 1)), &size);
+  const int error = PtraceGetRegisterSet(tid, NT_PRSTATUS,
+                                         std::as_writable_bytes(std::span(registers, 1)), &size);
   if (error != 0) return error;
   // A thread that runs 32-bit code has a smaller set.
   return size == sizeof(*registers) ? 0 : ENOEXEC;
@@ -89,8 +119,7 @@ int PtraceSetRegisters(pid_t tid, const user_regs_struct& registers) {
 
 int PtraceGetRegisterSet(pid_t tid, unsigned kind, std::span<std::byte> to, size_t* size) {
   iovec part{.iov_base = to.data(), .iov_len = to.size()};
-  const int error =
-      CallForErrno(PTRACE_GETREGSET, tid, static_cast<unsigned long>(kind), &part);
+  const int error = CallForErrno(PTRACE_GETREGSET, tid, static_cast<unsigned long>(kind), &part);
   *size = error == 0 ? part.iov_len : 0;
   return error;
 }

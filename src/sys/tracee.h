@@ -1,4 +1,5 @@
-// ptrace(2), typed. Everything returns 0 or errno and allocates nothing, so that it can be used in a forked helper.
+// ptrace(2), typed. Everything returns 0 or errno and allocates nothing, so that it can be used in
+// a forked helper.
 //
 // A tracee belongs to the *thread* that seized it; all of this must be called by that one.
 #ifndef STILLFRAME_SYS_TRACEE_H_
@@ -16,8 +17,9 @@
 namespace stillframe {
 
 enum class StopKind {
-  kRunning,    // nothing to tell yet
-  kTrap,       // PTRACE_EVENT_STOP after PTRACE_INTERRUPT: the thread is about to return to user mode, in get_signal()
+  kRunning,  // nothing to tell yet
+  kTrap,  // PTRACE_EVENT_STOP after PTRACE_INTERRUPT: the thread is about to return to user mode,
+          // in get_signal()
   kGroupStop,  // PTRACE_EVENT_STOP as part of a stopped job; as good as kTrap
   kSignal,     // a signal is about to be delivered: pass it on
   kSyscall,    // entry or exit of a system call
@@ -37,13 +39,18 @@ enum class ResumeUntil {
 
 // EPERM for a thread that is dead, a kernel worker, traced already, or not ours to trace.
 int PtraceSeize(pid_t tid);
-// Until it is detached a stopped thread's seccomp filters let everything pass. EPERM without CAP_SYS_ADMIN, or when we are
-// filtered ourselves; EINVAL where the kernel can't.
+// Until it is detached a stopped thread's seccomp filters let everything pass. EPERM without
+// CAP_SYS_ADMIN, or when we are filtered ourselves; EINVAL where the kernel can't.
 int PtraceSuspendSeccomp(pid_t tid);
-// Asks a thread to stop with kTrap. May be asked of a stopped thread: it then stops again right after it is resumed.
+// Asks a thread to stop with kTrap. May be asked of a stopped thread: it then stops again right
+// after it is resumed.
 int PtraceInterrupt(pid_t tid);
-// What the thread did since it was last asked, without waiting. Reaps it when it is dead.
+// What the thread did since it was last asked, without waiting. Reaps it as below when it is dead.
 ThreadStop PtracePoll(pid_t tid);
+// Takes note of a tracee's death, without which its process can't end; true when it is dead. Stops
+// are left for PtracePoll. A process that is our own child stays a zombie, for the program we are
+// in to wait for. May be called by any thread of the tracer's process.
+bool PtraceReapIfDead(pid_t tid);
 // `signal`: to deliver, 0 for none.
 int PtraceResume(pid_t tid, ResumeUntil until, int signal);
 // Of a stopped thread. It resumes, or goes on being stopped as part of its job.

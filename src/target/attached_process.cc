@@ -15,6 +15,7 @@
 #include "sys/pidfd.h"
 #include "sys/proc_file.h"
 #include "sys/process_memory.h"
+#include "sys/process_status.h"
 #include "target/pending_discards.h"
 #include "target/state_capture.h"
 
@@ -22,6 +23,20 @@ namespace stillframe {
 namespace {
 
 constexpr Bytes kMapsLimit = GiB(1);  // 65,530 mappings of 2 KiB text each are an eighth of that
+
+// Why the memory of a process went: it goes on with that of another program, or it is on its way
+// out. A leader that exits may also be making way for another thread's exec, so that is waited for.
+bool WasReplaced(const ProcessHandle& process) {
+  constexpr int kLooks = 100;
+  constexpr timespec kBetween{.tv_sec = 0, .tv_nsec = 2'000'000};
+  for (int i = 0; i < kLooks; ++i) {
+    if (PidfdExited(process.pidfd.get())) return false;
+    const auto leader = ReadStat(process.directory.get(), "stat");
+    if (leader && !leader->dead() && !leader->exiting()) return true;
+    nanosleep(&kBetween, nullptr);
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -39,9 +54,7 @@ bool AttachedProcess::IsAlive() const {
 Result<void> AttachedProcess::CheckAlive() const {
   if (IsAlive()) return {};
   const std::string who = "process " + std::to_string(process_.pid);
-  // One that exits has no memory and so no program any more; after an exec there is the new one.
-  const bool replaced = !PidfdExited(process_.pidfd.get()) &&
-                        !ReadLinkAt(process_.directory.get(), "exe").empty();
+  const bool replaced = WasReplaced(process_);
   return Fail(ErrorCode::kTargetGone, who + (replaced ? " was replaced by exec" : " exited"));
 }
 
@@ -55,7 +68,8 @@ Result<std::vector<Mapping>> AttachedProcess::ReadMappings(bool details) const {
 ReadOutcome AttachedProcess::Read(TargetAddress from, std::span<const iovec> to) const {
   const ReadOutcome outcome = ReadProcessMemory(process_.pid, fds_.memory.get(), from, to);
   if (outcome.error != ESRCH || outcome.copied != Bytes{0}) return outcome;
-  // The leader has exited, and process_vm_readv knows no other thread; the descriptor is bound to the memory itself.
+  // The leader has exited, and process_vm_readv knows no other thread; the descriptor is bound to
+  // the memory itself.
   ssize_t n = 0;
   do {
     n = preadv(fds_.memory.get(), to.data(), static_cast<int>(to.size()),
@@ -108,8 +122,8 @@ Result<std::vector<Mapping>> ReadProcessMappings(int directory, pid_t pid, bool 
   for (int i = 0; i < kTries && error == ESRCH; ++i) {
     const pid_t tid = FindLiveThread(directory, pid);
     if (tid == 0) break;
-    const UniqueFd fd(openat(directory, TaskPath(tid, details ? "smaps" : "maps").c_str(),
-                             O_RDONLY | O_CLOEXEC));
+    const UniqueFd fd(
+        openat(directory, TaskPath(tid, details ? "smaps" : "maps").c_str(), O_RDONLY | O_CLOEXEC));
     error = fd ? ReadWholeFile(fd.get(), kMapsLimit, &text) : errno == ENOENT ? ESRCH : errno;
     if (error == 0 && text.empty()) error = ESRCH;
   }
@@ -117,26 +131,38 @@ Result<std::vector<Mapping>> ReadProcessMappings(int directory, pid_t pid, bool 
   return ParseMaps(text);
 }
 
+namespace {
+
+Result<ExecutableRanges> FindCode(const ProcessHandle& process) {
+  STILLFRAME_ASSIGN(const std::vector<Mapping> mappings,
+                    ReadProcessMappings(process.directory.get(), process.pid, false));
+  return FindExecutableRanges(mappings);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& options) {
   constexpr int kTries = 3;
   STILLFRAME_ASSIGN(ProcessHandle process, OpenProcess(pid));
   STILLFRAME_TRY(CheckMemoryNotShared(process));
-  STILLFRAME_ASSIGN(const std::vector<Mapping> mappings,
-                    ReadProcessMappings(process.directory.get(), pid, false));
-  const ExecutableRanges executable = FindExecutableRanges(mappings);
+  STILLFRAME_ASSIGN(ExecutableRanges executable, FindCode(process));
   for (int i = 0; i < kTries; ++i) {
     const uint64_t since = TicksSinceBoot();
-    STILLFRAME_ASSIGN(InjectedFds fds,
-                      InjectUserfaultfd(pid, process.directory.get(), process.pidfd.get(), executable,
-                                        options.injection_timeout));
+    auto fds = InjectUserfaultfd(pid, process.directory.get(), process.pidfd.get(), executable,
+                                 options.injection_timeout);
     FailPoint("attach.injected");
-    if (!HeldByNewProcess(fds.userfaultfd.get(), pid, since)) {
-      return std::make_unique<AttachedProcess>(std::move(process), std::move(fds));
+    if (fds && !HeldByNewProcess(fds->userfaultfd.get(), pid, since)) {
+      return std::make_unique<AttachedProcess>(std::move(process), *std::move(fds));
     }
+    STILLFRAME_ASSIGN(const ExecutableRanges now, FindCode(process));
+    // An exec in between is the one failure that another try mends: the code was looked for at the
+    // old program's addresses.
+    if (!fds && now == executable) return tl::unexpected(std::move(fds).error());
+    executable = now;
   }
   return Fail(ErrorCode::kLimit,
               "attaching to process " + std::to_string(pid) +
-                  ": it forked in the very moment each time, and a child holds the userfaultfd too",
+                  ": it forked or called exec in the very moment each time",
               "try again later");
 }
 

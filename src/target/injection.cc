@@ -43,8 +43,9 @@ class BlockSignals {
   sigset_t saved_;
 };
 
-// A child that sends no SIGCHLD and that only a wait with __WALL sees: the program we are in has children of its own and must
-// not come upon ours. The raw call also leaves out the program's pthread_atfork handlers.
+// A child that sends no SIGCHLD and that only a wait with __WALL sees: the program we are in has
+// children of its own and must not come upon ours. The raw call also leaves out the program's
+// pthread_atfork handlers.
 pid_t ForkQuietly() {
   return static_cast<pid_t>(syscall(SYS_clone, 0, nullptr, nullptr, nullptr, nullptr));
 }
@@ -81,9 +82,10 @@ Result<InjectedFds> TakeReport(pid_t pid, int socket) {
   FailPoint("attach.report-received");
   if (message.error != 0) return FailErrno(message.error, Attaching(pid));
   if (message.size != sizeof(report)) {
-    return Fail(ErrorCode::kInternal, Attaching(pid) + ": the injection helper was killed",
-                "check that the process still runs; if it was killed in the middle of its work it may "
-                "have crashed");
+    return Fail(
+        ErrorCode::kInternal, Attaching(pid) + ": the injection helper was killed",
+        "check that the process still runs; if it was killed in the middle of its work it may "
+        "have crashed");
   }
   if (report.step != InjectionStep::kDone) return tl::unexpected(ExplainInjection(report, pid));
   if (message.fd_count != kInjectedFdCount) {

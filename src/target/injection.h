@@ -19,8 +19,9 @@ struct InjectedFds {
   Duration stopped{0};   // how long a thread of the target stood still
 };
 
-// `process`: /proc/PID. Takes at most `timeout` and a second. When it runs out the helper stays until it has put everything back.
-// Errors: kLimit (no thread stopped in time), kTargetGone, kPermission, kUnsupported.
+// `process`: /proc/PID. Takes at most `timeout` and a second. When it runs out the helper stays
+// until it has put everything back. Errors: kLimit (no thread stopped in time), kTargetGone,
+// kPermission, kUnsupported.
 Result<InjectedFds> InjectUserfaultfd(pid_t pid, int process, int pidfd,
                                       const ExecutableRanges& executable, Duration timeout);
 

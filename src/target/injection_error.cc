@@ -23,8 +23,9 @@ Error NoDevice(const InjectionReport& report, const std::string& attaching) {
       attaching + "the process may not call userfaultfd(2) (" + Describe(report.call_error) +
       "), and /dev/userfaultfd could not be opened for it: " + Describe(report.error);
   return Make(missing ? ErrorCode::kUnsupported : ErrorCode::kPermission, report, refused,
-              missing ? "/dev/userfaultfd exists since Linux 6.1; in a container it has to be passed in"
-                      : "run as root, or give yourself access to /dev/userfaultfd");
+              missing
+                  ? "/dev/userfaultfd exists since Linux 6.1; in a container it has to be passed in"
+                  : "run as root, or give yourself access to /dev/userfaultfd");
 }
 
 Error NoThread(const InjectionReport& report, const std::string& attaching) {
@@ -50,25 +51,35 @@ Error NoFd(const InjectionReport& report, const std::string& what) {
                 what + "it has no file descriptor left (RLIMIT_NOFILE)",
                 "raise its limit: prlimit --nofile=N --pid PID");
   }
-  const ErrorCode code = report.error == ENOSYS || report.error == EINVAL ? ErrorCode::kUnsupported
+  const ErrorCode code = report.error == ENOSYS || report.error == EINVAL  ? ErrorCode::kUnsupported
                          : report.error == EPERM || report.error == EACCES ? ErrorCode::kPermission
-                         : report.error == ESRCH ? ErrorCode::kTargetGone
-                                                 : ErrorCode::kInternal;
+                         : report.error == ESRCH                           ? ErrorCode::kTargetGone
+                                                                           : ErrorCode::kInternal;
   return Make(code, report, what + Describe(report.error));
 }
 
 const char* StepName(InjectionStep step) {
   switch (step) {
-    case InjectionStep::kPrepare: return "preparing a thread: ";
-    case InjectionStep::kUserfaultfd: return "userfaultfd(2): ";
-    case InjectionStep::kScratchPage: return "mapping a page in it: ";
-    case InjectionStep::kSocketPair: return "making a socket pair in it: ";
-    case InjectionStep::kPassDevice: return "passing /dev/userfaultfd to it: ";
-    case InjectionStep::kCreateFromDevice: return "making a userfaultfd from /dev/userfaultfd: ";
-    case InjectionStep::kTakeDescriptor: return "taking a descriptor from it: ";
-    case InjectionStep::kOpenMemory: return "opening its memory: ";
-    case InjectionStep::kClose: return "closing a descriptor in it: ";
-    default: return "";
+    case InjectionStep::kPrepare:
+      return "preparing a thread: ";
+    case InjectionStep::kUserfaultfd:
+      return "userfaultfd(2): ";
+    case InjectionStep::kScratchPage:
+      return "mapping a page in it: ";
+    case InjectionStep::kSocketPair:
+      return "making a socket pair in it: ";
+    case InjectionStep::kPassDevice:
+      return "passing /dev/userfaultfd to it: ";
+    case InjectionStep::kCreateFromDevice:
+      return "making a userfaultfd from /dev/userfaultfd: ";
+    case InjectionStep::kTakeDescriptor:
+      return "taking a descriptor from it: ";
+    case InjectionStep::kOpenMemory:
+      return "opening its memory: ";
+    case InjectionStep::kClose:
+      return "closing a descriptor in it: ";
+    default:
+      return "";
   }
 }
 
@@ -77,7 +88,8 @@ const char* StepName(InjectionStep step) {
 Error ExplainInjection(const InjectionReport& report, pid_t pid) {
   const std::string attaching = "attaching to process " + std::to_string(pid) + ": ";
   switch (report.step) {
-    case InjectionStep::kFindThread: return NoThread(report, attaching);
+    case InjectionStep::kFindThread:
+      return NoThread(report, attaching);
     case InjectionStep::kRelease:
       return Make(ErrorCode::kTargetGone, report,
                   attaching + "it exited, or was replaced by exec, meanwhile");
@@ -88,17 +100,19 @@ Error ExplainInjection(const InjectionReport& report, pid_t pid) {
     case InjectionStep::kThirtyTwoBit:
       return Make(ErrorCode::kUnsupported, report, attaching + "it runs 32-bit code");
     case InjectionStep::kSuspendSeccomp:
-      return Make(report.error == EPERM ? ErrorCode::kPermission : ErrorCode::kUnsupported, report,
-                  attaching + "it runs under seccomp, which could not be suspended: " +
-                      Describe(report.error),
-                  report.error == EPERM
-                      ? "run as root (CAP_SYS_ADMIN) and outside of any seccomp filter"
-                      : "the kernel needs CONFIG_CHECKPOINT_RESTORE");
+      return Make(
+          report.error == EPERM ? ErrorCode::kPermission : ErrorCode::kUnsupported, report,
+          attaching +
+              "it runs under seccomp, which could not be suspended: " + Describe(report.error),
+          report.error == EPERM ? "run as root (CAP_SYS_ADMIN) and outside of any seccomp filter"
+                                : "the kernel needs CONFIG_CHECKPOINT_RESTORE");
     case InjectionStep::kFindInstruction:
       return Make(ErrorCode::kUnsupported, report,
                   attaching + "there is no syscall instruction in its code");
-    case InjectionStep::kOpenDevice: return NoDevice(report, attaching);
-    default: return NoFd(report, attaching + StepName(report.step));
+    case InjectionStep::kOpenDevice:
+      return NoDevice(report, attaching);
+    default:
+      return NoFd(report, attaching + StepName(report.step));
   }
 }
 

@@ -28,13 +28,12 @@
 namespace stillframe {
 namespace {
 
-constexpr Duration kTryOneThread = std::chrono::milliseconds(50);
 constexpr unsigned kPidfdThread = O_EXCL;  // PIDFD_THREAD, 6.9
 constexpr int kOomScoreLength = 5;
 
 // What became of one thread.
 enum class Attempt {
-  kDone,       // the report is final, good or bad
+  kDone,        // the report is final, good or bad
   kTryAnother,  // this thread was of no use just now; the report says why
 };
 
@@ -47,7 +46,7 @@ class Injector {
   void Send() const;
 
  private:
-  enum class Pass { kInSystemCall, kAny };
+  enum class Pass { kInSystemCall, kAwake, kAny };
 
   bool TryThreads(Pass pass);
   bool Suits(pid_t tid, Pass pass) const;
@@ -56,9 +55,8 @@ class Injector {
   Attempt Another(InjectionStep step, int error);
   Attempt Final(InjectionStep step, int error);
   bool OpenMemory(pid_t tid);
+  bool IsDead(pid_t tid) const;
   UniqueFd DescriptorTableOf(pid_t tid) const;
-  void LetGo(pid_t tid);
-  void LetGoOfStragglers();
 
   const InjectionOrder& order_;
   TimePoint deadline_;
@@ -68,16 +66,16 @@ class Injector {
   UniqueFd userfaultfd_;
   UniqueFd memory_;
   UniqueFd pagemap_;
-  // Seized threads that did not stop in time. They must not be left standing when they do.
-  std::array<pid_t, 16> stragglers_{};
 };
 
 void Injector::Run() {
   const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
   for (;;) {
-    // A thread that waits in a system call is stopped at no cost, and shows where a syscall instruction is.
-    if (TryThreads(Pass::kInSystemCall) || TryThreads(Pass::kAny)) return;
-    LetGoOfStragglers();
+    // A thread that waits in a system call is stopped at no cost, and shows where a syscall
+    // instruction is. One that can't be woken (state D: a disk, a vfork child) is the last resort.
+    for (const Pass pass : {Pass::kInSystemCall, Pass::kAwake, Pass::kAny}) {
+      if (TryThreads(pass)) return;
+    }
     if (!worth_another_round_ || MonotonicClock().Now() >= deadline_) return;
     worth_another_round_ = false;
     nanosleep(&pause, nullptr);
@@ -96,27 +94,28 @@ bool Injector::TryThreads(Pass pass) {
 }
 
 bool Injector::Suits(pid_t tid, Pass pass) const {
-  if (std::ranges::find(stragglers_, tid) != stragglers_.end()) return false;
   const auto stat = ReadStat(order_.process, TaskPath(tid, "stat").c_str());
   if (!stat || stat->dead() || stat->kernel_worker()) return false;
   if (pass == Pass::kAny) return true;
+  if (stat->state == 'D') return false;
+  if (pass == Pass::kAwake) return true;
   std::array<char, 256> buffer;
   const std::string_view call =
       ReadSmallFile(order_.process, TaskPath(tid, "syscall").c_str(), buffer);
-  // "running", or the number of the call; -1: waiting, but in no call. State D would not stop.
-  return (stat->state == 'S' || stat->state == 'T') && !call.empty() && call.front() >= '0' &&
-         call.front() <= '9';
+  // "running", or the number of the call; -1: waiting, but in no call.
+  return !call.empty() && call.front() >= '0' && call.front() <= '9';
 }
 
 Attempt Injector::TryThread(pid_t tid) {
   report_.thread = tid;
   report_.call_error = 0;
   RemoteThread thread;
-  const int error = thread.Stop(tid, std::min(deadline_, MonotonicClock().Now() + kTryOneThread));
-  if (error == ETIMEDOUT) LetGo(tid);
+  // Not with a limit for each thread: one that was seized and given up on could die unnoticed, and
+  // with an exec that waits for that the next seizing would never end (tracee_reaper.h).
+  const int error = thread.Stop(tid, deadline_);
   if (error == ENOEXEC) return Another(InjectionStep::kThirtyTwoBit, error);
-  if (error == EPERM) return Another(InjectionStep::kSeize, error);
-  if (error != 0) return Another(InjectionStep::kFindThread, error);
+  if (error == EPERM && !IsDead(tid)) return Another(InjectionStep::kSeize, error);
+  if (error != 0) return Another(InjectionStep::kFindThread, error == EPERM ? ESRCH : error);
   const Attempt attempt = UseStopped(&thread);
   if (const int released = thread.Release(); released != 0 && attempt == Attempt::kDone) {
     userfaultfd_.reset();
@@ -130,8 +129,7 @@ Attempt Injector::UseStopped(RemoteThread* thread) {
   const pid_t tid = thread->tid();
   const auto status = ReadStatus(order_.process, TaskPath(tid, "status").c_str());
   if (!status || !OpenMemory(tid)) return Another(InjectionStep::kOpenMemory, errno);
-  const UniqueFd writable(
-      openat(order_.process, TaskPath(tid, "mem").c_str(), O_RDWR | O_CLOEXEC));
+  const UniqueFd writable(openat(order_.process, TaskPath(tid, "mem").c_str(), O_RDWR | O_CLOEXEC));
   if (!writable) return Another(InjectionStep::kOpenMemory, errno);
   if (InRestartableSequence(writable.get(), PtraceRseq(tid), thread->registers())) {
     return Another(InjectionStep::kFindThread, EAGAIN);
@@ -167,8 +165,8 @@ Attempt Injector::Final(InjectionStep step, int error) {
   return Attempt::kDone;
 }
 
-// Opened while the thread stands still and before the last call is run in it: an exec of another thread would have killed it, so
-// these and the userfaultfd are of one address space.
+// Opened while the thread stands still and before the last call is run in it: an exec of another
+// thread would have killed it, so these and the userfaultfd are of one address space.
 bool Injector::OpenMemory(pid_t tid) {
   memory_ = UniqueFd(openat(order_.process, TaskPath(tid, "mem").c_str(), O_RDONLY | O_CLOEXEC));
   pagemap_ =
@@ -177,8 +175,8 @@ bool Injector::OpenMemory(pid_t tid) {
   return memory_ && pagemap_;
 }
 
-// pidfd_getfd(2) takes from the table of the thread that the pidfd names, and threads may have tables of their own (unshare), or be
-// a leader that has exited.
+// pidfd_getfd(2) takes from the table of the thread that the pidfd names, and threads may have
+// tables of their own (unshare), or be a leader that has exited.
 UniqueFd Injector::DescriptorTableOf(pid_t tid) const {
   UniqueFd thread(static_cast<int>(syscall(SYS_pidfd_open, tid, kPidfdThread)));
   if (thread) return thread;
@@ -188,24 +186,9 @@ UniqueFd Injector::DescriptorTableOf(pid_t tid) const {
   return UniqueFd();
 }
 
-void Injector::LetGo(pid_t tid) {
-  const auto free = std::ranges::find(stragglers_, 0);
-  if (free != stragglers_.end()) *free = tid;
-}
-
-void Injector::LetGoOfStragglers() {
-  for (pid_t& tid : stragglers_) {
-    if (tid == 0) continue;
-    const ThreadStop stop = PtracePoll(tid);
-    if (stop.kind == StopKind::kRunning) continue;
-    if (stop.kind == StopKind::kSignal) {
-      PtraceInterrupt(tid);
-      PtraceResume(tid, ResumeUntil::kStop, stop.signal);
-      continue;
-    }
-    if (stop.kind != StopKind::kGone) PtraceDetach(tid);
-    tid = 0;
-  }
+bool Injector::IsDead(pid_t tid) const {
+  const auto stat = ReadStat(order_.process, TaskPath(tid, "stat").c_str());
+  return !stat || stat->dead();
 }
 
 void Injector::Send() const {
@@ -219,7 +202,8 @@ void Injector::Send() const {
   FailPoint("attach.fd-passed");
 }
 
-// Descriptors of the program we were forked from: a pipe held open here would keep its other end waiting.
+// Descriptors of the program we were forked from: a pipe held open here would keep its other end
+// waiting.
 void CloseOthers([[maybe_unused]] const InjectionOrder& order) {
 #ifndef STILLFRAME_FAIL_POINTS  // whose trace file must stay open
   std::array<int, 4> kept = {order.process, order.pidfd, order.device, order.socket};
@@ -236,7 +220,8 @@ void CloseOthers([[maybe_unused]] const InjectionOrder& order) {
 #endif
 }
 
-// Out of reach of what would kill us in the middle, as far as we may: the terminal's signals, the out-of-memory killer.
+// Out of reach of what would kill us in the middle, as far as we may: the terminal's signals, the
+// out-of-memory killer.
 void Shelter() {
   prctl(PR_SET_NAME, "stillframe-inject");
   setsid();

@@ -1,9 +1,10 @@
 // The tiny process that injects.
 //
-// Should we die in the middle of an injection, the kernel would let the target run on with our registers in it, and that is its
-// death. So it is not us who inject: a forked helper seizes one thread, makes the userfaultfd, puts everything back, detaches, and
-// only then hands the descriptor over. When nobody is there to take it, it closes. What remains is the helper's own SIGKILL
-// within some 0.2 ms (docs/attach.md).
+// Should we die in the middle of an injection, the kernel would let the target run on with our
+// registers in it, and that is its death. So it is not us who inject: a forked helper seizes one
+// thread, makes the userfaultfd, puts everything back, detaches, and only then hands the descriptor
+// over. When nobody is there to take it, it closes. What remains is the helper's own SIGKILL within
+// some 0.2 ms (docs/attach.md).
 #ifndef STILLFRAME_TARGET_INJECTION_HELPER_H_
 #define STILLFRAME_TARGET_INJECTION_HELPER_H_
 
@@ -26,7 +27,8 @@ struct InjectionOrder {
   Duration timeout{0};
 };
 
-// Runs in the forked child of what may be a program of many threads: no allocation, no lock, no stdio from here on.
+// Runs in the forked child of what may be a program of many threads: no allocation, no lock, no
+// stdio from here on.
 [[noreturn]] void RunInjectionHelper(const InjectionOrder& order);
 
 }  // namespace stillframe

@@ -1,4 +1,5 @@
-// What the injection helper tells the process that started it, in one message over a socket between the two.
+// What the injection helper tells the process that started it, in one message over a socket between
+// the two.
 #ifndef STILLFRAME_TARGET_INJECTION_REPORT_H_
 #define STILLFRAME_TARGET_INJECTION_REPORT_H_
 
@@ -9,14 +10,14 @@ namespace stillframe {
 // The step that failed.
 enum class InjectionStep : uint32_t {
   kDone,
-  kFindThread,          // none could be stopped; `error` of the last one tried
+  kFindThread,  // none could be stopped; `error` of the last one tried
   kSeize,
   kThirtyTwoBit,
   kSuspendSeccomp,
   kFindInstruction,
   kPrepare,
-  kUserfaultfd,         // the system call
-  kOpenDevice,          // userfaultfd(2) was refused, and /dev/userfaultfd could not be opened
+  kUserfaultfd,  // the system call
+  kOpenDevice,   // userfaultfd(2) was refused, and /dev/userfaultfd could not be opened
   kScratchPage,
   kSocketPair,
   kPassDevice,

@@ -56,13 +56,13 @@ Result<void> CheckShape(std::vector<AddressRange>* ranges) {
   std::ranges::sort(*ranges, {}, &AddressRange::begin);
   TargetAddress last;
   for (const AddressRange& range : *ranges) {
-    const bool aligned = range.begin.value % kPageSize.count == 0 &&
-                         range.end.value % kPageSize.count == 0;
+    const bool aligned =
+        range.begin.value % kPageSize.count == 0 && range.end.value % kPageSize.count == 0;
     if (!aligned || range.empty() || range.begin < last) {
-      return Fail(ErrorCode::kUsage, "saving own memory: range " + ToText(range) +
-                                         (aligned && !range.empty()
-                                              ? " overlaps another one"
-                                              : " does not consist of whole pages"));
+      return Fail(ErrorCode::kUsage,
+                  "saving own memory: range " + ToText(range) +
+                      (aligned && !range.empty() ? " overlaps another one"
+                                                 : " does not consist of whole pages"));
     }
     last = range.end;
   }
@@ -78,8 +78,8 @@ Result<void> CheckMapped(const std::vector<AddressRange>& ranges,
       if (mapping.range.Contains(at)) at = mapping.range.end;
     }
     if (at < range.end) {
-      return Fail(ErrorCode::kUsage, "saving own memory: range " + ToText(range) +
-                                         " is not all mapped");
+      return Fail(ErrorCode::kUsage,
+                  "saving own memory: range " + ToText(range) + " is not all mapped");
     }
   }
   return {};

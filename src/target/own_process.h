@@ -19,8 +19,8 @@ struct OwnFds {
 
 // Made by OpenOwnProcess (stillframe/target.h).
 //
-// A thread that is brought to rest anywhere may hold the heap's lock, so whatever allocates (CaptureState, ReadMappings) is
-// called before the pause or after it, never in it.
+// A thread that is brought to rest anywhere may hold the heap's lock, so whatever allocates
+// (CaptureState, ReadMappings) is called before the pause or after it, never in it.
 class OwnProcess final : public Target {
  public:
   OwnProcess(OwnFds fds, std::vector<AddressRange> ranges, Quiesce quiesce);

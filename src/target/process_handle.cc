@@ -33,8 +33,7 @@ Result<void> CheckNumber(pid_t pid) {
 }
 
 Result<UniqueFd> OpenDirectory(pid_t pid) {
-  UniqueFd directory(open(ProcPath("/proc/", pid, "").c_str(),
-                          O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd directory(open(ProcPath("/proc/", pid, "").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory) return directory;
   if (errno == ENOENT) return Fail(ErrorCode::kTargetGone, Attaching(pid) + "no such process");
   return FailErrno(errno, Attaching(pid) + "opening its directory in /proc");
@@ -47,11 +46,13 @@ Result<void> CheckKind(pid_t pid, const ProcessStatus& status, const ProcessStat
                 "use the process's own pid, " + std::to_string(status.thread_group));
   }
   if (stat.kernel_thread()) {
-    return Fail(ErrorCode::kUsage, Attaching(pid) + "it is a kernel thread, which has no memory to save");
+    return Fail(ErrorCode::kUsage,
+                Attaching(pid) + "it is a kernel thread, which has no memory to save");
   }
   if (live_thread == 0) {
-    return Fail(ErrorCode::kUsage,
-                Attaching(pid) + "it is a zombie: it has exited, and its parent has not noticed yet");
+    return Fail(
+        ErrorCode::kUsage,
+        Attaching(pid) + "it is a zombie: it has exited, and its parent has not noticed yet");
   }
   if (status.tracer != 0) {
     return Fail(ErrorCode::kPermission,
@@ -65,14 +66,17 @@ Result<void> CheckExecutable(pid_t pid, int directory, pid_t live_thread) {
   const UniqueFd exe(
       openat(directory, TaskPath(live_thread, "exe").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!exe) {
-    // To read the link takes the right to trace it; the file itself may be out of reach, and then the registers have to tell.
+    // To read the link takes the right to trace it; the file itself may be out of reach, and then
+    // the registers have to tell.
     char name[1];
-    if (readlinkat(directory, TaskPath(live_thread, "exe").c_str(), name, sizeof(name)) >= 0) return {};
+    if (readlinkat(directory, TaskPath(live_thread, "exe").c_str(), name, sizeof(name)) >= 0)
+      return {};
     return FailErrno(errno, Attaching(pid) + "looking at its program",
                      "run as the user that owns it, or as root");
   }
   std::array<unsigned char, EI_CLASS + 1> ident{};
-  if (pread(exe.get(), ident.data(), ident.size(), 0) != static_cast<ssize_t>(ident.size())) return {};
+  if (pread(exe.get(), ident.data(), ident.size(), 0) != static_cast<ssize_t>(ident.size()))
+    return {};
   if (ident[EI_CLASS] == ELFCLASS32) {
     return Fail(ErrorCode::kUnsupported,
                 Attaching(pid) + "it is a 32-bit program; only 64-bit ones can be saved");

@@ -1,4 +1,5 @@
-// A process that may be attached to, held by descriptors so that its pid can't come to mean another one.
+// A process that may be attached to, held by descriptors so that its pid can't come to mean another
+// one.
 #ifndef STILLFRAME_TARGET_PROCESS_HANDLE_H_
 #define STILLFRAME_TARGET_PROCESS_HANDLE_H_
 
@@ -19,20 +20,21 @@ struct ProcessHandle {
 };
 
 // Opens the process and checks all that can be checked without touching it.
-// Errors: kUsage (no such kind of pid, ourselves, a thread, a kernel thread, a zombie), kTargetGone (no such process),
-// kPermission (not ours, traced by someone), kUnsupported (32-bit).
+// Errors: kUsage (no such kind of pid, ourselves, a thread, a kernel thread, a zombie), kTargetGone
+// (no such process), kPermission (not ours, traced by someone), kUnsupported (32-bit).
 Result<ProcessHandle> OpenProcess(pid_t pid);
 
-// A thread that still has its memory: the leader, or when that has exited, any other. 0 when there is none.
-// No allocation; async-signal-safe.
+// A thread that still has its memory: the leader, or when that has exited, any other. 0 when there
+// is none. No allocation; async-signal-safe.
 pid_t FindLiveThread(int directory, pid_t pid);
 
-// Fails with kUnsupported when a process outside the thread group uses the same address space: stopping the target's threads would
-// not stop that one. A vfork child, which does for a moment, is waited for.
+// Fails with kUnsupported when a process outside the thread group uses the same address space:
+// stopping the target's threads would not stop that one. A vfork child, which does for a moment, is
+// waited for.
 Result<void> CheckMemoryNotShared(const ProcessHandle& process);
 
-// Whether a process that was started at `since` (clock ticks since boot) or later holds the open file `fd`: a fork of the target in
-// the moment when its table held the userfaultfd.
+// Whether a process that was started at `since` (clock ticks since boot) or later holds the open
+// file `fd`: a fork of the target in the moment when its table held the userfaultfd.
 bool HeldByNewProcess(int fd, pid_t target, uint64_t since);
 
 // Clock ticks since boot, as start times are counted.

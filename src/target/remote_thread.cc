@@ -13,7 +13,8 @@ namespace {
 constexpr uint64_t kAllSignals = ~uint64_t{0};
 constexpr uint64_t kTrapFlag = 0x100;
 
-// Sleeps until a tracee has news, or a millisecond: a SIGCHLD that told of an earlier one may have swallowed this one's.
+// Sleeps until a tracee has news, or a millisecond: a SIGCHLD that told of an earlier one may have
+// swallowed this one's.
 void AwaitNews() {
   sigset_t set;
   sigemptyset(&set);
@@ -106,7 +107,8 @@ int RemoteThread::RestoreState() {
   return error;
 }
 
-// Without a deadline it waits for as long as the thread lives: to walk away from changed registers would kill the target.
+// Without a deadline it waits for as long as the thread lives: to walk away from changed registers
+// would kill the target.
 int RemoteThread::WaitFor(Goal goal, const TimePoint* deadline) {
   for (;;) {
     const ThreadStop stop = PtracePoll(tid_);
@@ -137,7 +139,8 @@ bool RemoteThread::Accept(ThreadStop stop, Goal goal) {
       if (goal == Goal::kSyscallExit && !entry) return true;
       break;
     }
-    default: break;
+    default:
+      break;
   }
   PassOn(stop.kind == StopKind::kSignal ? stop.signal : 0, goal);
   return false;

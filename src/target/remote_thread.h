@@ -13,14 +13,18 @@
 
 namespace stillframe {
 
-// Used in the injection helper only: it waits for SIGCHLD, which must be blocked and not ignored there.
+// Used in the injection helper only: it waits for SIGCHLD, which must be blocked and not ignored
+// there.
 //
 // What keeps the target whole:
-// - The registers are put back only in a stop of the kind kTrap or kGroupStop. There the kernel has not decided yet whether to restart
-//   the system call that was interrupted, and decides by orig_rax and rax; so a sleeping nanosleep or futex goes on as if
-//   nothing had been.
-// - orig_rax is -1 while ours run, or the kernel would restart the interrupted call in the middle of them.
-// - All signals are blocked meanwhile, so that no handler sees our registers; they stay pending and arrive afterwards.
+// - The registers are put back only in a stop of the kind kTrap or kGroupStop. There the kernel has
+// not decided yet whether to restart
+//   the system call that was interrupted, and decides by orig_rax and rax; so a sleeping nanosleep
+//   or futex goes on as if nothing had been.
+// - orig_rax is -1 while ours run, or the kernel would restart the interrupted call in the middle
+// of them.
+// - All signals are blocked meanwhile, so that no handler sees our registers; they stay pending and
+// arrive afterwards.
 // - The stack is not touched, and nothing returns, so a shadow stack has nothing to object to.
 //
 // No allocation. Thread rule: the thread that made it.
@@ -32,18 +36,20 @@ class RemoteThread {
   // Puts everything back and lets the thread run.
   ~RemoteThread() { Release(); }
 
-  // Seizes and stops a thread. ETIMEDOUT when it did not stop in time: it stays seized and will stop some time, which is the
-  // caller's to look after. ENOEXEC when it runs 32-bit code, ESRCH when it is gone, EPERM when it can't be traced.
+  // Seizes and stops a thread. ETIMEDOUT when it did not stop in time: it stays seized and will
+  // stop some time, which is the caller's to look after. ENOEXEC when it runs 32-bit code, ESRCH
+  // when it is gone, EPERM when it can't be traced.
   int Stop(pid_t tid, TimePoint deadline);
 
   // What the thread was doing.
   const user_regs_struct& registers() const { return saved_; }
   bool in_system_call() const { return static_cast<int64_t>(saved_.orig_rax) >= 0; }
 
-  // Sets the stage for Call; from here on the thread is ours until Release. `instruction`: where bytes 0f 05 stand.
+  // Sets the stage for Call; from here on the thread is ours until Release. `instruction`: where
+  // bytes 0f 05 stand.
   int Begin(TargetAddress instruction);
-  // Runs one system call, which must not block. Its result as the kernel gives it: below zero -errno. -ESRCH when the
-  // thread was killed.
+  // Runs one system call, which must not block. Its result as the kernel gives it: below zero
+  // -errno. -ESRCH when the thread was killed.
   int64_t Call(int64_t number, std::array<uint64_t, 6> arguments = {});
 
   // Returns 0, or ESRCH when the thread was killed: then nothing of the above can be relied on.
@@ -63,8 +69,8 @@ class RemoteThread {
   void PassOn(int signal, Goal goal);
   int RestoreState();
 
-  pid_t tid_ = 0;  // 0: none stands still
-  bool changed_ = false;      // registers or mask are not the thread's own
+  pid_t tid_ = 0;              // 0: none stands still
+  bool changed_ = false;       // registers or mask are not the thread's own
   bool past_syscall_ = false;  // in an exit stop, where the registers can't be put back yet
   bool gone_ = false;
   TargetAddress instruction_;

@@ -19,7 +19,7 @@
 namespace stillframe {
 namespace {
 
-constexpr size_t kFirstRegisterBuffer = 8192;       // AVX-512 needs 2.7 KiB, AMX 11 KiB
+constexpr size_t kFirstRegisterBuffer = 8192;  // AVX-512 needs 2.7 KiB, AMX 11 KiB
 constexpr size_t kLargestRegisterBuffer = 1 << 20;
 
 std::string WithoutNewline(std::string text) {
@@ -43,9 +43,12 @@ int ReadRegisterSet(pid_t tid, unsigned kind, ByteVector* set) {
     size_t size = 0;
     const int error = PtraceGetRegisterSet(tid, kind, *set, &size);
     FailPoint("pause.getregset");
-    if (error == ENODEV || error == EINVAL || error == EIO) size = 0;
-    else if (error != 0) return error;
-    else if (size == room) continue;  // the kernel cuts it off silently
+    if (error == ENODEV || error == EINVAL || error == EIO)
+      size = 0;
+    else if (error != 0)
+      return error;
+    else if (size == room)
+      continue;  // the kernel cuts it off silently
     set->resize(size);
     set->shrink_to_fit();
     return 0;
@@ -78,8 +81,7 @@ Result<ThreadState> CaptureThread(int directory, pid_t tid) {
 
 void ReadProcess(int directory, pid_t pid, ProcessState* state) {
   state->pid = pid;
-  state->boot_id =
-      WithoutNewline(ReadOptional(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
+  state->boot_id = WithoutNewline(ReadOptional(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
   state->executable = ReadLinkAt(directory, "exe");
   state->command_line = ToBytes(ReadOptional(directory, "cmdline"));
   state->auxv = ToBytes(ReadOptional(directory, "auxv"));

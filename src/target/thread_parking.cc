@@ -86,8 +86,9 @@ class Parking {
 
 Result<void> Parking::InstallHandler() {
   if (signal_ < SIGRTMIN || signal_ > SIGRTMAX) {
-    return Fail(ErrorCode::kUsage, "parking the threads: signal " + std::to_string(signal_) +
-                                       " is not a real-time signal of this system",
+    return Fail(ErrorCode::kUsage,
+                "parking the threads: signal " + std::to_string(signal_) +
+                    " is not a real-time signal of this system",
                 "use one from SIGRTMIN to SIGRTMAX that the program has no other use for");
   }
   ParkingLot* none = nullptr;
@@ -146,14 +147,16 @@ Result<void> Parking::ParkAll() {
   active_ = true;
   lot_->open.store(0);
   const TimePoint end = MonotonicClock().Now() + kParkTimeout;
-  // A thread may be born by one that was not parked yet; when a look finds all parked, nobody is left to bear one.
+  // A thread may be born by one that was not parked yet; when a look finds all parked, nobody is
+  // left to bear one.
   while (!SignalOthers()) {
     if (MonotonicClock().Now() >= end) {
       Release();
-      return Fail(ErrorCode::kLimit,
-                  "parking the threads: not all of them took signal " + std::to_string(signal_),
-                  "a thread that blocks the signal or waits for a disk can't be parked; unblock it, or "
-                  "name the thread in `except` if it writes to no saved memory");
+      return Fail(
+          ErrorCode::kLimit,
+          "parking the threads: not all of them took signal " + std::to_string(signal_),
+          "a thread that blocks the signal or waits for a disk can't be parked; unblock it, or "
+          "name the thread in `except` if it writes to no saved memory");
     }
     nanosleep(&kBetweenLooks, nullptr);
   }
@@ -169,8 +172,8 @@ void Parking::Release() {
     sigaction(signal_, &previous_, nullptr);
     active_lot.store(nullptr);
   } else {
-    // A thread that blocks the signal still has it pending. So the handler stays, which does nothing any more, and so does the
-    // memory that it may be looking at.
+    // A thread that blocks the signal still has it pending. So the handler stays, which does
+    // nothing any more, and so does the memory that it may be looking at.
     active_lot.store(nullptr);
     [[maybe_unused]] auto* leaked = new MappedPtr<ParkingLot>(std::move(lot_));
     lot_ = MakeMapped<ParkingLot>();

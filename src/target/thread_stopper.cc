@@ -42,6 +42,7 @@ ThreadStopper::~ThreadStopper() { Resume(); }
 
 Result<void> ThreadStopper::Stop(Duration timeout) {
   if (stopped_) return {};
+  reaper_ = std::make_unique<TraceeReaper>();
   for (int i = 0; i < kTries; ++i) {
     // Seizing stops nobody, so it is done before the clock runs.
     size_t found = 0;
@@ -102,7 +103,7 @@ Result<void> ThreadStopper::SeizeNew(size_t* found) {
 }
 
 Result<bool> ThreadStopper::Seize(pid_t tid) {
-  const int error = PtraceSeize(tid);
+  const int error = reaper_->Seize(tid);
   FailPoint("pause.seize");
   if (error == 0) return true;
   if (error == ESRCH) return false;
@@ -111,7 +112,8 @@ Result<bool> ThreadStopper::Seize(pid_t tid) {
   if (!stat || !status || stat->dead() || stat->kernel_worker()) return false;
   // A thread of ours that took its leader's place by exec.
   if (status->tracer == gettid()) return true;
-  const std::string what = "stopping thread " + std::to_string(tid) + " of process " + std::to_string(pid_);
+  const std::string what =
+      "stopping thread " + std::to_string(tid) + " of process " + std::to_string(pid_);
   if (status->tracer != 0) {
     return Fail(ErrorCode::kPermission,
                 what + ": process " + std::to_string(status->tracer) + " traces it already",
@@ -145,14 +147,20 @@ bool ThreadStopper::CollectAll(TimePoint end) {
 void ThreadStopper::Collect(pid_t tid, Thread* thread) {
   const ThreadStop stop = PtracePoll(tid);
   switch (stop.kind) {
-    case StopKind::kRunning: return;
-    case StopKind::kGone: thread->gone = true; return;
+    case StopKind::kRunning:
+      return;
+    case StopKind::kGone:
+      thread->gone = true;
+      return;
     case StopKind::kTrap:
-    case StopKind::kGroupStop: thread->stopped = true; return;
+    case StopKind::kGroupStop:
+      thread->stopped = true;
+      return;
     case StopKind::kSignal:
     case StopKind::kSyscall:
     case StopKind::kOther:
-      // Any stop clears a pending interrupt. Asked again, the thread stops before its handler runs a single instruction.
+      // Any stop clears a pending interrupt. Asked again, the thread stops before its handler runs
+      // a single instruction.
       PtraceInterrupt(tid);
       PtraceResume(tid, ResumeUntil::kStop, stop.signal);
       FailPoint("pause.signal-passed");
@@ -160,7 +168,8 @@ void ThreadStopper::Collect(pid_t tid, Thread* thread) {
   }
 }
 
-// One try to let go of a thread; whoever is still on its way to a stop, or to death, stays in the list.
+// One try to let go of a thread; whoever is still on its way to a stop, or to death, stays in the
+// list.
 void ThreadStopper::Release(pid_t tid, Thread* thread) {
   if (!thread->stopped && !thread->gone) Collect(tid, thread);
   if (!thread->stopped || thread->gone) return;
@@ -182,13 +191,14 @@ void ThreadStopper::Resume() {
   ReleaseAll();
   if (stopped_) stopped_time_ = MonotonicClock().Now() - asked_;
   stopped_ = false;
-  // Only threads that are dying are left here, or after a Stop that failed those that would not stop. They must be let go of
-  // when they do, or they would stand for ever.
+  // Only threads that are dying are left here, or after a Stop that failed those that would not
+  // stop. They must be let go of when they do, or they would stand for ever.
   const TimePoint end = MonotonicClock().Now() + kLastWait;
   for (int look = 0; !threads_.empty() && MonotonicClock().Now() < end; ++look) {
     GiveWay(look);
     ReleaseAll();
   }
+  reaper_.reset();
 }
 
 std::vector<pid_t> ThreadStopper::StoppedThreads() const {
@@ -209,16 +219,17 @@ Error ThreadStopper::TooSlow() const {
   for (const auto& [tid, thread] : threads_) {
     if (thread.stopped || thread.gone) continue;
     std::array<char, 64> buffer;
-    std::string_view name =
-        ReadSmallFile(directory_, TaskPath(tid, "comm").c_str(), buffer);
+    std::string_view name = ReadSmallFile(directory_, TaskPath(tid, "comm").c_str(), buffer);
     if (name.ends_with('\n')) name.remove_suffix(1);
     names += (names.empty() ? "" : ", ") + std::to_string(tid) + " (" + std::string(name) + ")";
   }
   return {.code = ErrorCode::kLimit,
-          .message = "stopping process " + std::to_string(pid_) + ": some of its threads did not stop in " +
-                     std::to_string(kTries) + " tries: " + names,
-          .hint = "a thread that waits for a disk, a network file system or a vfork child can't be "
-                  "stopped; raise the stop timeout, or try again later"};
+          .message = "stopping process " + std::to_string(pid_) +
+                     ": some of its threads did not stop in " + std::to_string(kTries) +
+                     " tries: " + names,
+          .hint =
+              "a thread that waits for a disk, a network file system or a vfork child can't be "
+              "stopped; raise the stop timeout, or try again later"};
 }
 
 }  // namespace stillframe

@@ -6,16 +6,18 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "stillframe/error.h"
 #include "stillframe/units.h"
 #include "sys/tracee.h"
+#include "target/tracee_reaper.h"
 
 namespace stillframe {
 
-// Thread rule: one thread, which must live as long as anything is stopped: the kernel lets go of a tracer's threads when it dies, in
-// whatever way.
+// Thread rule: one thread, which must live as long as anything is stopped: the kernel lets go of a
+// tracer's threads when it dies, in whatever way.
 //
 // It never waits for "any child": the program it is in has children of its own.
 class ThreadStopper {
@@ -26,7 +28,8 @@ class ThreadStopper {
   ThreadStopper& operator=(const ThreadStopper&) = delete;
   ~ThreadStopper();
 
-  // Stops all, those born meanwhile included. `timeout` bounds one try; after ten it is given up with kLimit and nothing is stopped.
+  // Stops all, those born meanwhile included. `timeout` bounds one try; after ten it is given up
+  // with kLimit and nothing is stopped.
   Result<void> Stop(Duration timeout);
   // Lets all go. A stopped job stays stopped.
   void Resume();
@@ -34,7 +37,8 @@ class ThreadStopper {
   bool stopped() const { return stopped_; }
   // The leader first, then by age.
   std::vector<pid_t> StoppedThreads() const;
-  // From the first thread asked to stop to the last one let go, of the last Stop that succeeded; so far, while stopped.
+  // From the first thread asked to stop to the last one let go, of the last Stop that succeeded; so
+  // far, while stopped.
   Duration StoppedTime() const;
 
  private:
@@ -61,7 +65,8 @@ class ThreadStopper {
 
   int directory_;
   pid_t pid_;
-  std::map<pid_t, Thread> threads_;  // seized; those that are gone stay until released
+  std::map<pid_t, Thread> threads_;       // seized; those that are gone stay until released
+  std::unique_ptr<TraceeReaper> reaper_;  // from Stop to Resume
   bool stopped_ = false;
   TimePoint asked_;
   Duration stopped_time_{0};

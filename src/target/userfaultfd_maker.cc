@@ -121,7 +121,8 @@ UniqueFd UserfaultfdMaker::Take(RemoteFd* fd, InjectionReport* report) {
   const int error = errno;
   FailPoint("attach.pidfd-getfd");
   if (!ours) return Fail(report, InjectionStep::kTakeDescriptor, -error);
-  // Another thread of the target may have closed all descriptors in that moment and opened one of its own there.
+  // Another thread of the target may have closed all descriptors in that moment and opened one of
+  // its own there.
   if (SameFile(thread_->tid(), fd->number(), getpid(), ours.get()) == false) {
     fd->Forget();
     return Fail(report, InjectionStep::kTakeDescriptor, -EBADF);

@@ -18,13 +18,18 @@ namespace stillframe {
 // No allocation. Thread rule: the thread that made it.
 class UserfaultfdMaker {
  public:
-  // Borrows everything. `memory`: the thread's /proc/PID/mem, read-write. `pidfd`: of a process or thread with the same descriptor
-  // table as the thread. `device`: an open /dev/userfaultfd, or -1 and errno in `device_error`.
+  // Borrows everything. `memory`: the thread's /proc/PID/mem, read-write. `pidfd`: of a process or
+  // thread with the same descriptor table as the thread. `device`: an open /dev/userfaultfd, or -1
+  // and errno in `device_error`.
   UserfaultfdMaker(RemoteThread* thread, int memory, int pidfd, int device, int device_error)
-      : thread_(thread), memory_(memory), pidfd_(pidfd), device_(device), device_error_(device_error) {}
+      : thread_(thread),
+        memory_(memory),
+        pidfd_(pidfd),
+        device_(device),
+        device_error_(device_error) {}
 
-  // By userfaultfd(2), or where the target may not call that, by the device. Fills in step and errors of `report`
-  // when it fails.
+  // By userfaultfd(2), or where the target may not call that, by the device. Fills in step and
+  // errors of `report` when it fails.
   UniqueFd Make(InjectionReport* report);
 
  private:

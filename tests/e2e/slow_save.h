@@ -38,8 +38,8 @@ class SlowSave {
 
  private:
   std::vector<std::string> Arguments(std::vector<std::string> more) const {
-    more.insert(more.end(), {"--max-bandwidth", "2M", "--max-stall", "60s", "--exec-paused",
-                             "touch " + (directory_ / "instant")});
+    more.insert(more.end(), {"--max-bandwidth", "2M", "--stage", "1M", "--max-stall", "60s",
+                             "--exec-paused", "touch " + (directory_ / "instant")});
     return more;
   }
 

@@ -75,20 +75,31 @@ class Comparison {
     return {};
   }
 
-  // The image doesn't hold `gap`: it must say why.
+  // The image doesn't hold `gap`: it must say why, of each part of it.
   void CheckSkipped(AddressRange gap, const OracleRange& range) {
+    while (!gap.empty()) {
+      const TargetAddress explained = ExplainedUpTo(gap.begin);
+      if (explained == gap.begin) {
+        Difference(Hex(gap.begin) + " to " + Hex(gap.end) + " (" + range.name +
+                   ") is not in the image and not listed as skipped");
+        return;
+      }
+      gap.begin = explained;
+    }
+  }
+
+  // The end of the range that holds `address` and that the image left out on purpose; `address`
+  // itself where there is none.
+  TargetAddress ExplainedUpTo(TargetAddress address) const {
     for (const RangeReason& skipped : image_.metadata().skipped) {
-      if (gap.empty()) return;
-      if (skipped.range.Contains(gap.begin)) gap.begin = std::min(gap.end, skipped.range.end);
+      if (skipped.range.Contains(address)) return skipped.range.end;
     }
     // Of a file whose first page alone was saved, the rest is named nowhere.
     for (const SavedMapping& mapping : image_.metadata().mappings) {
-      if (mapping.saved != mapping.mapping.range && mapping.mapping.range.Contains(gap)) return;
+      const AddressRange all = mapping.mapping.range;
+      if (mapping.saved != all && all.Contains(address)) return all.end;
     }
-    if (!gap.empty()) {
-      Difference(Hex(gap.begin) + " to " + Hex(gap.end) + " (" + range.name +
-                 ") is not in the image and not listed as skipped");
-    }
+    return address;
   }
 
   Result<void> CompareRun(const OracleRange& range, const ImageRun& run) {

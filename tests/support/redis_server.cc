@@ -1,5 +1,7 @@
 #include "support/redis_server.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdio>
 
 #include "support/files.h"
@@ -10,7 +12,8 @@ namespace stillframe::test {
 RedisServer::RedisServer(uint16_t port)
     : port_(port),
       server_({"redis-server", "--port", std::to_string(port), "--bind", "127.0.0.1", "--save", "",
-               "--appendonly", "no", "--dir", directory_.path()}) {}
+               "--enable-debug-command", "local", "--appendonly", "no", "--dir",
+               directory_.path()}) {}
 
 std::unique_ptr<RedisServer> RedisServer::Start() {
   // Another process may have taken the port since it was found free.
@@ -32,7 +35,9 @@ std::string RedisServer::Ask(const std::vector<std::string>& words) const {
 }
 
 void RedisServer::Fill(int keys, int size) const {
-  Ask({"debug", "populate", std::to_string(keys), "key", std::to_string(size)});
+  const std::string answer =
+      Ask({"debug", "populate", std::to_string(keys), "key", std::to_string(size)});
+  EXPECT_EQ(answer, "OK\n");
 }
 
 std::unique_ptr<Subprocess> RedisServer::StartLoad() const {

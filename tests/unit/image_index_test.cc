@@ -174,10 +174,40 @@ TEST(ImageIndex, BlocksMustFillTheDataExactly) {
                   "two blocks overlap");
 }
 
+// The larger image: entry 0 has 64 pages, entry 1 the 6 behind them, in the file as in memory.
+TEST(ImageIndex, ABlockOfMoreThanSixtyFourPagesIsRefused) {
+  ByteVector image = LargerImage();
+  const std::string kGood = Complaint(image);
+  ASSERT_EQ(kGood, "");
+  std::vector<RawSection> sections = SectionsOf(image);
+  ByteVector& index = sections.back().bytes;
+  auto entry = Load<WireIndexEntry>(index, 0);
+  entry.pages += 6;
+  entry.stored_bytes += 6 * kPageSize.count;
+  StoreAt(index, sizeof(entry), entry);
+  index.erase(index.begin(), index.begin() + sizeof(entry));
+  image = WithSections(image, sections);
+  RepairChecksums(image, /*blocks=*/true);
+  ExpectComplaint(image, "points to a block that can't be");
+}
+
+TEST(ImageIndex, AGapBetweenBlocksIsRefused) {
+  const ByteVector image = LargerImage();
+  std::vector<RawSection> sections = SectionsOf(image);
+  ByteVector& index = sections.back().bytes;
+  const auto block = Load<WireIndexEntry>(index, sizeof(WireIndexEntry));
+  WireIndexEntry zero{};
+  zero.address = block.address;
+  zero.pages = block.pages;
+  zero.kind = static_cast<uint8_t>(WireKind::kZero);
+  StoreAt(index, sizeof(WireIndexEntry), zero);
+  ExpectComplaint(WithSections(image, sections),
+                  "no page uses the bytes at offset " + std::to_string(block.file_offset));
+}
+
 TEST(ImageIndex, AnIndexOfHalfAnEntryIsRefused) {
-  ExpectComplaint(
-      WithSection(SectionType::kIndex, [](auto& bytes) { bytes.resize(bytes.size() - 1); }),
-      "not a whole number of entries");
+  ExpectComplaint(WithSection(SectionType::kIndex, [](auto& bytes) { bytes.pop_back(); }),
+                  "not a whole number of entries");
 }
 
 TEST(ImageSections, CountsAndLengthsBeyondTheSectionAreRefusedWithoutAllocatingThem) {

@@ -120,7 +120,7 @@ TEST(ProgressReport, NeverSaysAHundredPercentBeforeTheEnd) {
   EXPECT_NE(ProgressToBar(progress).find(" 99% ["), std::string::npos) << ProgressToBar(progress);
   progress.phase = SavePhase::kDone;
   EXPECT_NE(ProgressToBar(progress).find("100% [####################]"), std::string::npos);
-  EXPECT_NE(ProgressToBar({}).find("  0% [                    ]"), std::string::npos);
+  EXPECT_NE(ProgressToBar({}).find("   0% [                    ]"), std::string::npos);
 }
 
 TEST(ProgressReport, JsonHasEachField) {

@@ -1,0 +1,63 @@
+#include "target/tracee_reaper.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <chrono>
+
+#include "sys/tracee.h"
+
+namespace stillframe {
+namespace {
+
+constexpr auto kTooLong = std::chrono::milliseconds(5);
+
+}  // namespace
+
+TraceeReaper::TraceeReaper() {
+  // The program's signals are for its own threads.
+  sigset_t all;
+  sigset_t saved;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &saved);
+  thread_ = std::thread([this] { Run(); });
+  pthread_sigmask(SIG_SETMASK, &saved, nullptr);
+}
+
+TraceeReaper::~TraceeReaper() {
+  {
+    const std::lock_guard lock(mutex_);
+    end_ = true;
+  }
+  ended_.notify_one();
+  thread_.join();
+}
+
+int TraceeReaper::Seize(pid_t tid) {
+  {
+    const std::lock_guard lock(mutex_);
+    seizing_ = true;
+    ++seizures_;
+  }
+  const int error = PtraceSeize(tid);
+  const std::lock_guard lock(mutex_);
+  seizing_ = false;
+  if (error == 0) seized_.push_back(tid);
+  return error;
+}
+
+void TraceeReaper::Run() {
+  uint64_t last = 0;
+  std::unique_lock lock(mutex_);
+  while (!end_) {
+    ended_.wait_for(lock, kTooLong);
+    if (seizing_ && seizures_ == last) ReapTheDead();
+    last = seizures_;
+  }
+}
+
+void TraceeReaper::ReapTheDead() const {
+  for (const pid_t tid : seized_) PtraceReapIfDead(tid);
+}
+
+}  // namespace stillframe

@@ -1,0 +1,218 @@
+// Registers survive an injection at any instruction, and a pause shows them as they are.
+#include <elf.h>
+#include <gtest/gtest.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstring>
+
+#include "attach_child.h"
+
+// Fills every general register but the stack pointer, the flags and two vector registers, spins for
+// a while, and looks whether they still hold what they did. Returns 0 when they do.
+asm(R"(
+  .pushsection .data
+  .balign 16
+hold_table:
+  .quad 0x1111111111111111, 0x2222222222222222, 0x3333333333333333, 0x4444444444444444
+  .quad 0x5555555555555555, 0x6666666666666666, 0x7777777777777777, 0x8888888888888888
+  .quad 0x9999999999999999, 0xaaaaaaaaaaaaaaaa, 0xbbbbbbbbbbbbbbbb, 0xcccccccccccccccc
+  .quad 0xdddddddddddddddd, 0xeeeeeeeeeeeeeeee, 0x1212121212121212
+hold_count:
+  .quad 0
+  .popsection
+  .globl HoldRegisters
+  .type HoldRegisters, @function
+HoldRegisters:
+  push %rbx
+  push %rbp
+  push %r12
+  push %r13
+  push %r14
+  push %r15
+  mov %rdi, hold_count(%rip)
+  mov hold_table+0(%rip), %rax
+  mov hold_table+8(%rip), %rbx
+  mov hold_table+16(%rip), %rcx
+  mov hold_table+24(%rip), %rdx
+  mov hold_table+32(%rip), %rsi
+  mov hold_table+40(%rip), %rdi
+  mov hold_table+48(%rip), %rbp
+  mov hold_table+56(%rip), %r8
+  mov hold_table+64(%rip), %r9
+  mov hold_table+72(%rip), %r10
+  mov hold_table+80(%rip), %r11
+  mov hold_table+88(%rip), %r12
+  mov hold_table+96(%rip), %r13
+  mov hold_table+104(%rip), %r14
+  mov hold_table+112(%rip), %r15
+  movdqa hold_table+0(%rip), %xmm0
+  movdqa hold_table+16(%rip), %xmm15
+1:
+  decq hold_count(%rip)
+  jnz 1b
+  cmp hold_table+0(%rip), %rax
+  jne 2f
+  cmp hold_table+8(%rip), %rbx
+  jne 2f
+  cmp hold_table+16(%rip), %rcx
+  jne 2f
+  cmp hold_table+24(%rip), %rdx
+  jne 2f
+  cmp hold_table+32(%rip), %rsi
+  jne 2f
+  cmp hold_table+40(%rip), %rdi
+  jne 2f
+  cmp hold_table+48(%rip), %rbp
+  jne 2f
+  cmp hold_table+56(%rip), %r8
+  jne 2f
+  cmp hold_table+64(%rip), %r9
+  jne 2f
+  cmp hold_table+72(%rip), %r10
+  jne 2f
+  cmp hold_table+80(%rip), %r11
+  jne 2f
+  cmp hold_table+88(%rip), %r12
+  jne 2f
+  cmp hold_table+96(%rip), %r13
+  jne 2f
+  cmp hold_table+104(%rip), %r14
+  jne 2f
+  cmp hold_table+112(%rip), %r15
+  jne 2f
+  pcmpeqb hold_table+0(%rip), %xmm0
+  pmovmskb %xmm0, %eax
+  cmp $0xffff, %eax
+  jne 2f
+  pcmpeqb hold_table+16(%rip), %xmm15
+  pmovmskb %xmm15, %eax
+  cmp $0xffff, %eax
+  jne 2f
+  xor %eax, %eax
+  jmp 3f
+2:
+  mov $1, %eax
+3:
+  pop %r15
+  pop %r14
+  pop %r13
+  pop %r12
+  pop %rbp
+  pop %rbx
+  ret
+  .size HoldRegisters, . - HoldRegisters
+)");
+extern "C" int HoldRegisters(uint64_t iterations);
+
+namespace stillframe::test {
+namespace {
+
+TEST(AttachRegisters, SpinningThreadKeepsEveryRegister) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    board.ready = 1;
+    while (board.stop == 0) {
+      board.failures += HoldRegisters(100'000) != 0 ? 1 : 0;
+      ++board.progress;
+    }
+  });
+  child.AwaitReady();
+  EXPECT_EQ(AttachAndPause(child.pid(), 50), "");
+  EXPECT_TRUE(child.Progresses());
+  child.board().stop = 1;
+  EXPECT_EQ(child.AwaitEnd(), 0);
+  EXPECT_EQ(child.board().failures, 0u);
+}
+
+user_regs_struct RegistersOf(const ThreadState& thread) {
+  user_regs_struct registers{};
+  if (thread.prstatus.size() == sizeof(registers)) {
+    std::memcpy(&registers, thread.prstatus.data(), sizeof(registers));
+  }
+  return registers;
+}
+
+TEST(AttachRegisters, PauseShowsThemAndChangesNone) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    board.ready = 1;
+    while (board.stop == 0) board.failures += HoldRegisters(1'000'000) != 0 ? 1 : 0;
+  });
+  child.AwaitReady();
+  auto target = AttachProcess(child.pid());
+  ASSERT_TRUE(target.has_value()) << target.error().message;
+  bool seen_inside = false;
+  for (int i = 0; i < 200 && !seen_inside; ++i) {
+    ASSERT_TRUE((*target)->Pause(std::chrono::seconds(2)).has_value());
+    auto first = (*target)->CaptureState();
+    auto second = (*target)->CaptureState();
+    ASSERT_TRUE((*target)->Resume().has_value());
+    ASSERT_TRUE(first.has_value() && second.has_value());
+    ASSERT_EQ(first->threads.size(), 1u);
+    EXPECT_EQ(first->threads, second->threads);
+    ASSERT_EQ(first->threads[0].prstatus.size(), sizeof(user_regs_struct));
+    EXPECT_EQ(first->threads[0].fpregset.size(), 512u);
+    EXPECT_GE(first->threads[0].xstate.size(), 576u);
+    const user_regs_struct registers = RegistersOf(first->threads[0]);
+    // Most often in the loop, seldom around it.
+    seen_inside = registers.rbx == 0x2222222222222222 && registers.r15 == 0x1212121212121212 &&
+                  registers.rax == 0x1111111111111111;
+  }
+  EXPECT_TRUE(seen_inside);
+  child.board().stop = 1;
+  EXPECT_EQ(child.AwaitEnd(), 0);
+  EXPECT_EQ(child.board().failures, 0u);
+}
+
+TEST(AttachRegisters, BlockedThreadHasTheSameOnesBeforeAndAfterAnAttach) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    board.ready = 1;
+    for (;;) pause();
+  });
+  child.AwaitReady();
+  const auto capture = [&](Target& target) {
+    EXPECT_TRUE(target.Pause(std::chrono::seconds(2)).has_value());
+    auto state = target.CaptureState();
+    EXPECT_TRUE(target.Resume().has_value());
+    return state ? state->threads : std::vector<ThreadState>();
+  };
+  auto first = AttachProcess(child.pid());
+  ASSERT_TRUE(first.has_value());
+  const auto before = capture(**first);
+  ASSERT_EQ(AttachAndPause(child.pid(), 3), "");
+  EXPECT_EQ(before, capture(**first));
+}
+
+TEST(AttachState, ProcessIsDescribed) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    board.ready = 1;
+    for (;;) pause();
+  });
+  child.AwaitReady();
+  auto target = AttachProcess(child.pid());
+  ASSERT_TRUE(target.has_value());
+  EXPECT_EQ((*target)->CaptureState().error().code, ErrorCode::kUsage) << "not paused yet";
+  ASSERT_TRUE((*target)->Pause(std::chrono::seconds(2)).has_value());
+  const auto state = (*target)->CaptureState();
+  ASSERT_TRUE(state.has_value()) << state.error().message;
+  const auto text = [](const ByteVector& bytes) {
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  EXPECT_EQ(state->pid, child.pid());
+  EXPECT_EQ(state->boot_id + "\n", ReadAll("/proc/sys/kernel/random/boot_id"));
+  EXPECT_EQ(text(state->auxv), child.ProcFile("auxv"));
+  EXPECT_EQ(text(state->command_line), child.ProcFile("cmdline"));
+  EXPECT_NE(state->executable.find("attach_registers_test"), std::string::npos);
+  EXPECT_EQ(state->threads.at(0).tid, child.pid());
+  EXPECT_EQ(state->threads.at(0).name + "\n", child.ProcFile("comm"));
+  EXPECT_TRUE(state->threads.at(0).siginfo.empty());
+  EXPECT_EQ(state->coredump_filter, 0x33u);
+  EXPECT_GT(state->start_time, 0u);
+}
+
+}  // namespace
+}  // namespace stillframe::test
