@@ -81,7 +81,7 @@ TEST_F(ConfinedTargetTest, WithoutAnyFreeDescriptor) {
   ASSERT_EQ(prlimit(target.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
   const CommandOutcome save = RunSave(target.pid(), directory_ / "image");
   // The userfaultfd has no place there: a clear error, and the target as it was.
-  EXPECT_EQ(save.exit_code, kExitOther) << save.err << save.out;
+  EXPECT_EQ(save.exit_code, kExitUnsupported) << save.err << save.out;
   EXPECT_EQ(WrongInError(save.json), "") << save.out;
   EXPECT_EQ(directory_.List(), std::vector<std::string>());
   EXPECT_EQ(target.WhatIsWrong(), "");
