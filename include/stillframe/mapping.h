@@ -31,6 +31,7 @@ struct Mapping {
   bool dont_dump = false;   // VmFlags dd: MADV_DONTDUMP
   bool io = false;          // VmFlags io: device memory
   bool hugetlb = false;     // VmFlags ht
+  bool mergeable = false;   // VmFlags mg: MADV_MERGEABLE or PR_SET_MEMORY_MERGE
   bool tracked = false;     // VmFlags um, uw or ui: a userfaultfd is registered on it already
 
   bool has_file() const { return inode != 0; }

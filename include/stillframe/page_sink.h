@@ -32,7 +32,7 @@ struct SavedMapping {
 };
 
 // A range that is not in the image, and why: "filter", "dontdump", "io", "shared", "unreadable" (left out or copied in the pause on
-// purpose), or for lost pages "unmapped", "discarded", "ksm".
+// purpose), or for lost pages "unmapped", "discarded", "ksm", "unmarked".
 struct RangeReason {
   AddressRange range;
   std::string reason;
@@ -58,7 +58,7 @@ struct SinkCounters {
   Pages faulted;
   Pages paused;
   Pages lost;
-  Bytes written;  // out to the store
+  Bytes written;  // to the output, what waits in the sink to be written included
 };
 
 // Takes each page exactly once, in any order, and becomes visible to others only by Finish.
@@ -85,9 +85,12 @@ class PageSink {
   // Makes a Write that blocks on the output return kInterrupted, now and from here on. Any thread, async-signal-safe.
   virtual void Interrupt() = 0;
 
-  // Asks `pacer` before each write to the output, with the bytes about to go out: it may sleep, and its error ends the write. Set once,
-  // before the first page. A sink with no output of its own may ignore it.
-  virtual void SetPacer(std::function<Result<void>(Bytes)> pacer) { static_cast<void>(pacer); }
+  // Bounds the output: `pacer` is asked before each write, of at most `largest` bytes, with what is about to go out. It may sleep, and
+  // its error ends the write. Set once, before the first page. A sink with no output of its own may ignore it.
+  virtual void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) {
+    static_cast<void>(pacer);
+    static_cast<void>(largest);
+  }
 
   virtual SinkCounters counters() const = 0;
 };

@@ -58,6 +58,9 @@ class ThrottlePolicy {
  public:
   virtual ~ThrottlePolicy() = default;
   virtual std::string_view name() const = 0;
+  // Takes note of a sample without deciding anything: the saver can't push at present, whatever the policy says.
+  virtual void Observe(const ThrottleSample& sample) = 0;
+  // Takes note of a sample and decides.
   virtual ThrottleDecision Decide(const ThrottleSample& sample) = 0;
   virtual ThrottleCounters counters() const = 0;
 };

@@ -17,6 +17,7 @@ namespace stillframe {
 namespace {
 
 constexpr uint64_t kPage = kPageSize.count;
+constexpr uint64_t kGatherBytes = 256 * 1024;
 
 template <class T>
 iovec BufferOf(std::span<const T> bytes) {
@@ -84,12 +85,20 @@ Result<std::unique_ptr<PageSink>> ImageWriter::Create(std::unique_ptr<Store> sto
   const std::array parts{BufferOf(std::span<const WireHeader>(&header, 1)),
                          BufferOf(std::span<const std::byte>(kPadding))};
   STILLFRAME_TRY(writer->Append(parts));
+  STILLFRAME_TRY(writer->Flush());  // an output that can't be written is known at once
   writer->next_offset_ = kHeaderSize;
   return std::unique_ptr<PageSink>(std::move(writer));
 }
 
 ImageWriter::ImageWriter(std::unique_ptr<Store> store, const ImageIdentity& identity)
-    : store_(std::move(store)), identity_(identity) {}
+    : store_(std::move(store)), identity_(identity) {
+  gathered_.reserve(kGatherBytes);
+}
+
+void ImageWriter::SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) {
+  pacer_ = std::move(pacer);
+  largest_send_ = largest;
+}
 
 Result<void> ImageWriter::CheckRange(TargetAddress address, uint64_t bytes) const {
   if (failed_) return tl::unexpected(*failed_);
@@ -103,7 +112,42 @@ Result<void> ImageWriter::CheckRange(TargetAddress address, uint64_t bytes) cons
 }
 
 Result<void> ImageWriter::Append(std::span<const iovec> parts) {
-  Result<void> result = store_->Append(parts);
+  uint64_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  appended_.fetch_add(bytes, std::memory_order_relaxed);
+  const bool large = bytes > kGatherBytes / 2;
+  if (large || gathered_.size() + bytes > kGatherBytes) STILLFRAME_TRY(Flush());
+  if (large) return Send(parts);
+  for (const iovec& part : parts) {
+    const auto* begin = static_cast<const std::byte*>(part.iov_base);
+    gathered_.insert(gathered_.end(), begin, begin + part.iov_len);
+  }
+  return {};
+}
+
+Result<void> ImageWriter::Flush() {
+  if (gathered_.empty()) return {};
+  const iovec part = BufferOf(std::span<const std::byte>(gathered_));
+  STILLFRAME_TRY(Send({&part, 1}));
+  gathered_.clear();
+  return {};
+}
+
+Result<void> ImageWriter::Send(std::span<const iovec> parts) {
+  Result<void> result;
+  if (!pacer_) {
+    result = store_->Append(parts);
+  } else {
+    for (const iovec& part : parts) {
+      for (size_t at = 0; at < part.iov_len && result;) {
+        const size_t size = std::min<size_t>(part.iov_len - at, largest_send_.count);
+        const iovec piece{.iov_base = static_cast<std::byte*>(part.iov_base) + at, .iov_len = size};
+        result = pacer_(Bytes{size});
+        if (result) result = store_->Append({&piece, 1});
+        at += size;
+      }
+    }
+  }
   if (!result) failed_ = result.error();
   return result;
 }
@@ -214,7 +258,8 @@ Result<void> ImageWriter::AppendTrailer() {
                       .checksum = 0};
   trailer.checksum = ChecksumBeforeLast(trailer);
   const std::array parts{BufferOf(table), BufferOf(std::span<const WireTrailer>(&trailer, 1))};
-  return Append(parts);
+  STILLFRAME_TRY(Append(parts));
+  return Flush();
 }
 
 SinkCounters ImageWriter::counters() const {
@@ -226,7 +271,7 @@ SinkCounters ImageWriter::counters() const {
           .faulted = saved_by(PageSource::kFaulted),
           .paused = saved_by(PageSource::kPaused),
           .lost = {lost_.load(std::memory_order_relaxed)},
-          .written = store_->position()};
+          .written = {appended_.load(std::memory_order_relaxed)}};
 }
 
 }  // namespace stillframe

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,7 @@ class ImageWriter final : public PageSink {
   Result<void> Lost(AddressRange range, std::string_view reason) override;
   Result<void> Finish(const ImageMetadata& metadata) override;
   void Interrupt() override { store_->Interrupt(); }
+  void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) override;
   SinkCounters counters() const override;
 
  private:
@@ -46,7 +48,11 @@ class ImageWriter final : public PageSink {
 
   // What an image can hold, and the first error that made it useless.
   Result<void> CheckRange(TargetAddress address, uint64_t bytes) const;
+  // Small writes are gathered: faulted pages come one by one, and a system call each is dearer than a copy.
   Result<void> Append(std::span<const iovec> parts);
+  Result<void> Flush();
+  // To the store, at the pace.
+  Result<void> Send(std::span<const iovec> parts);
   Result<void> AppendSection(SectionType type, std::span<const std::byte> bytes);
   Result<void> AppendSections(const ImageMetadata& metadata);
   Result<void> AppendTrailer();
@@ -57,10 +63,14 @@ class ImageWriter final : public PageSink {
   const ImageIdentity identity_;
   IndexBuilder index_;
   std::vector<WireSection> table_;
+  std::function<Result<void>(Bytes)> pacer_;
+  Bytes largest_send_;
+  std::vector<std::byte> gathered_;
   uint64_t next_offset_ = 0;  // where the next byte goes, gathered ones included
   bool finished_ = false;
   std::optional<Error> failed_;
 
+  std::atomic<uint64_t> appended_ = 0;
   std::atomic<uint64_t> zero_ = 0;
   std::atomic<uint64_t> lost_ = 0;
   std::array<std::atomic<uint64_t>, 4> by_source_ = {};  // PageSource is the place

@@ -55,6 +55,7 @@ SavedMapping ReadMapping(ByteReader& reader) {
                       .dont_dump = has(kMappingDontDump),
                       .io = has(kMappingIo),
                       .hugetlb = has(kMappingHugetlb),
+                      .mergeable = has(kMappingMergeable),
                       .tracked = has(kMappingTracked)},
           .saved = Range(wire.saved_begin, wire.saved_end)};
 }

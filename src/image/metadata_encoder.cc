@@ -43,6 +43,7 @@ uint32_t FlagsOf(const Mapping& mapping) {
   if (mapping.io) flags |= kMappingIo;
   if (mapping.hugetlb) flags |= kMappingHugetlb;
   if (mapping.tracked) flags |= kMappingTracked;
+  if (mapping.mergeable) flags |= kMappingMergeable;
   return flags;
 }
 

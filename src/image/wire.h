@@ -118,8 +118,9 @@ enum MappingFlag : uint32_t {
   kMappingIo = 1u << 6,
   kMappingHugetlb = 1u << 7,
   kMappingTracked = 1u << 8,
+  kMappingMergeable = 1u << 9,
 };
-inline constexpr uint32_t kMappingFlags = (1u << 9) - 1;
+inline constexpr uint32_t kMappingFlags = (1u << 10) - 1;
 
 struct WireMapping {
   uint64_t begin;

@@ -17,6 +17,7 @@ struct Region {
   PageIndex first;              // the number of its first page
   Bytes page_size = kPageSize;  // what it is opened by: 4 KiB, or a huge page of hugetlb
   bool shared = false;          // memory of a file: a page may exist though the page map shows none
+  bool mergeable = false;       // KSM may merge its pages, which takes their marks
 
   PageRun run() const { return {first, range.pages()}; }
   Pages unit() const { return ToPages(page_size); }

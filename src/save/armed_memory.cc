@@ -15,8 +15,8 @@
 namespace stillframe {
 namespace {
 
-// So much at a time holds the mmap lock for a tenth of a millisecond at most.
-constexpr Bytes kReleaseStep = MiB(2);
+// So much at a time holds the mmap lock for a third of a millisecond.
+constexpr Bytes kReleaseStep = MiB(16);
 // In huge reserved ranges the steps grow, or the walk itself would take seconds.
 constexpr uint64_t kMostSteps = 65536;
 constexpr Duration kReleaseBurst = std::chrono::microseconds(100);
@@ -50,7 +50,6 @@ Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
         planned.treatment = Treatment::kCopy;
         break;
       case RegisterOutcome::kGone:
-        // Before the pause it may just have been unmapped; inside it, CheckAlive knows better.
         STILLFRAME_TRY(target_.CheckAlive());
         planned.treatment = Treatment::kCopy;
         break;
@@ -71,7 +70,8 @@ MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping
     regions.push_back({.range = planned.mapping.range,
                        .first = {},
                        .page_size = planned.mapping.kernel_page_size,
-                       .shared = planned.mapping.shared});
+                       .shared = planned.mapping.shared,
+                       .mergeable = planned.mapping.mergeable});
   }
   return MakeMapped<TrackedMemory>(RegionSet(std::move(regions)));
 }

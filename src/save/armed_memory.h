@@ -1,4 +1,4 @@
-// The write-protected part of the target: registered before the pause, armed in it, unregistered gently at the end.
+// The write-protected part of the target: registered and armed inside the pause, unregistered gently at the end.
 #ifndef STILLFRAME_SAVE_ARMED_MEMORY_H_
 #define STILLFRAME_SAVE_ARMED_MEMORY_H_
 
@@ -22,8 +22,11 @@ class ArmedMemory {
   ArmedMemory(const Target& target, const FaultChannel& channel)
       : target_(target), channel_(channel) {}
 
-  // Registers what is planned to be armed and is not registered yet. What the kernel refuses is planned to be copied instead.
-  // kUnsupported when another userfaultfd has some of it. Events of the target come from here on: somebody must read them.
+  // Registers what is planned to be armed. What the kernel refuses is planned to be copied instead. kUnsupported when another userfaultfd
+  // has some of it. Events of the target come from here on: somebody must read them.
+  //
+  // Another process must stand still: were a mapping to change between our reading of it and this, a part of one would be
+  // registered, which splits it in two, and mremap(2) refuses a range that lies in two mappings.
   Result<void> Register(std::vector<PlannedMapping>* plan);
 
   // The regions of all that is planned to be armed.
@@ -31,7 +34,9 @@ class ArmedMemory {
   // Inside the pause. Write-protects all regions and notes in the ledger which pages exist.
   Result<void> Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked);
 
-  // Unregisters everything, wherever it is by now, in steps: in one go it would hold the target's mmap lock for 20 ms a GiB.
+  // Unregisters everything, wherever it is by now, large mappings in steps: in one go it would hold the target's mmap lock for 20 ms a GiB.
+  // While a large mapping is under way, a call that needs it to be one (mremap of a part that lies across the step) can fail; the steps are
+  // as large as the lock allows, to make that rare.
   // `tracked` may be null.
   void Release(const TrackedMemory* tracked);
 

@@ -82,22 +82,26 @@ Result<std::span<uint32_t>> LinearSaver::TakeBuffers(Pages unit,
       std::span(buffers_).first(std::max<uint64_t>(1, (unit.count + in_one - 1) / in_one));
   while (!parts_.stage.TakeRuns(buffers)) {
     STILLFRAME_TRY(check());
+    // The log's records are few, and slow faults are most likely just now.
+    parts_.policy.Observe(Sample());
     parts_.stage.WaitForRoom(kRoomPatience);
   }
   return buffers;
 }
 
+ThrottleSample LinearSaver::Sample() {
+  const TimePoint now = parts_.clock.Now();
+  return {.now = now,
+          .faults = parts_.log.Collect(now),
+          .reason = reason_,
+          .stage_used = parts_.stage.used(),
+          .stage_size = parts_.stage.size(),
+          .sent = parts_.sink.counters().written};
+}
+
 Result<Pages> LinearSaver::AskThrottle(const std::function<Result<void>()>& check) {
   for (;;) {
-    const TimePoint now = parts_.clock.Now();
-    const ThrottleDecision decision = parts_.policy.Decide({
-        .now = now,
-        .faults = parts_.log.Collect(now),
-        .reason = reason_,
-        .stage_used = parts_.stage.used(),
-        .stage_size = parts_.stage.size(),
-        .sent = parts_.sink.counters().written,
-    });
+    const ThrottleDecision decision = parts_.policy.Decide(Sample());
     holding_back_.store(decision.push.count == 0, std::memory_order_relaxed);
     if (decision.push.count > 0) return decision.push;
     reason_ = parts_.log.WaitForArrival(decision.poll) ? ThrottleSample::Reason::kPollFault
@@ -159,7 +163,7 @@ Pages LinearSaver::SaveRun(PageRun run, std::span<const uint32_t> buffers) {
   HandOn(taken, buffers, std::span(proven_).first(n));
   parts_.tracker.OnScanOpened();
   for (size_t i = 0; i < n; ++i) {
-    if (!proven_[i]) SettleUnproven(taken.first + Pages{i}, live.begin + kPageSize * i, entries[i]);
+    if (!proven_[i]) SettleUnproven(taken.first + Pages{i}, live.begin + kPageSize * i);
   }
   return taken.count;
 }
@@ -217,8 +221,7 @@ void LinearSaver::HandOn(PageRun run, std::span<const uint32_t> buffers,
   }
 }
 
-void LinearSaver::SettleUnproven(PageIndex page, TargetAddress copied_at,
-                                 const PagemapEntry& entry) {
+void LinearSaver::SettleUnproven(PageIndex page, TargetAddress copied_at) {
   TrackedMemory& memory = parts_.memory;
   const std::optional<Segment> at = memory.map.AtPage(page);
   if (at && at->begin != copied_at) {
@@ -226,8 +229,7 @@ void LinearSaver::SettleUnproven(PageIndex page, TargetAddress copied_at,
     memory.ledger.claimed.Clear(page);
     return;
   }
-  // Discarded, unmapped (the tracker noted that), or no longer marked.
-  if (page_flags_.IsMerged(entry)) memory.ledger.merged.TestAndSet(page);
+  // Discarded or unmapped, as the tracker noted, or without its mark.
   memory.ledger.settled.TestAndSet(page);
   memory.lost.fetch_add(1, std::memory_order_relaxed);
 }

@@ -15,7 +15,6 @@
 #include "stillframe/page_sink.h"
 #include "stillframe/target.h"
 #include "stillframe/throttle.h"
-#include "sys/page_flags.h"
 #include "track/fault_tracker.h"
 #include "track/page_copy.h"
 #include "track/stage.h"
@@ -63,6 +62,7 @@ class LinearSaver {
   Result<bool> WalkRegion(PageRun region, const std::function<Result<void>()>& check);
   // Buffers for one run of `unit`, as soon as the stage has them.
   Result<std::span<uint32_t>> TakeBuffers(Pages unit, const std::function<Result<void>()>& check);
+  ThrottleSample Sample();
   // How many pages may be pushed, once the policy lets any.
   Result<Pages> AskThrottle(const std::function<Result<void>()>& check);
 
@@ -72,10 +72,9 @@ class LinearSaver {
   void Open(AddressRange range) const;
   void OpenUntilUnchanging(AddressRange page) const;
   void HandOn(PageRun run, std::span<const uint32_t> buffers, std::span<const bool> proven);
-  void SettleUnproven(PageIndex page, TargetAddress copied_at, const PagemapEntry& entry);
+  void SettleUnproven(PageIndex page, TargetAddress copied_at);
 
   const Parts parts_;
-  const PageFlags page_flags_;
   ThrottleSample::Reason reason_ = ThrottleSample::Reason::kFirst;
   std::atomic<bool> holding_back_ = false;
   std::array<uint32_t, kMostBuffers> buffers_ = {};

@@ -19,6 +19,7 @@ void CopyDetails(const Mapping& from, Mapping* to) {
   to->dont_dump = from.dont_dump;
   to->io = from.io;
   to->hugetlb = from.hugetlb;
+  to->mergeable = from.mergeable;
   to->tracked = from.tracked;
 }
 

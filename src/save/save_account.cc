@@ -5,23 +5,12 @@
 namespace stillframe {
 namespace {
 
-// What the bits of one page say.
-enum class Fate { kHole, kProven, kUnmapped, kMerged, kDiscarded };
-
-Fate FateOf(const PageLedger& ledger, PageIndex page) {
-  if (!ledger.present.Test(page)) return Fate::kHole;
-  if (ledger.proven.Test(page)) return Fate::kProven;
-  if (ledger.unmapped.Test(page)) return Fate::kUnmapped;
-  if (ledger.merged.Test(page)) return Fate::kMerged;
-  return Fate::kDiscarded;
-}
-
-std::string_view ReasonOf(Fate fate) {
-  switch (fate) {
-    case Fate::kUnmapped: return "unmapped";
-    case Fate::kMerged: return "ksm";
-    default: return "discarded";
-  }
+// Why a page that was present is not proven.
+std::string_view ReasonOf(const PageLedger& ledger, const Region& region, PageIndex page) {
+  if (ledger.unmapped.Test(page)) return "unmapped";
+  if (ledger.discarded.Test(page)) return "discarded";
+  // It is there without its mark, and no call of the target took it. A copy un-merges a page of KSM, so that can't be asked any more.
+  return region.mergeable ? "ksm" : "unmarked";
 }
 
 class Accountant {
@@ -56,7 +45,7 @@ class Accountant {
     while (!left.empty()) {
       const PageRun unproven = tracked_.ledger.proven.NextClear(left);
       for (PageIndex page = unproven.first; page < unproven.end(); page = page + Pages{1}) {
-        STILLFRAME_TRY(Lose(Addresses(region, {page, Pages{1}}), ReasonOf(FateOf(tracked_.ledger, page))));
+        STILLFRAME_TRY(Lose(Addresses(region, {page, Pages{1}}), ReasonOf(tracked_.ledger, region, page)));
       }
       left = {unproven.end(), left.end() - unproven.end()};
     }

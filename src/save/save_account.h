@@ -13,7 +13,8 @@
 
 namespace stillframe {
 
-// Declares holes zero, and pages that were present and not proven lost: "unmapped", "ksm" or "discarded". Returns the lost ranges,
+// Declares holes zero, and pages that were present and not proven lost: "unmapped", "discarded", "ksm", or "unmarked" where nothing
+// explains it. Returns the lost ranges,
 // by address.
 Result<std::vector<RangeReason>> AccountForRest(const TrackedMemory& tracked,
                                                 const PausedCopies& copies, PageSink* sink);

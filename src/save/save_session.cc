@@ -59,7 +59,9 @@ class Session final : public SaveSession {
         stage_(MakeMapped<Stage>(options_.stage, is_self_ ? kSlotsForUs : 0)),
         log_(MakeMapped<FaultLog>()),
         pacer_(options_.max_bandwidth, clock_) {
-    sink_->SetPacer([this](Bytes bytes) { return pacer_.Before(bytes); });
+    if (options_.max_bandwidth.count > 0) {
+      sink_->SetPacer([this](Bytes bytes) { return pacer_.Before(bytes); }, pacer_.LargestWrite());
+    }
   }
 
   Result<SaveSummary> Run() override;
@@ -156,8 +158,8 @@ Result<void> Session::Prepare() {
   STILLFRAME_ASSIGN(mappings_, target_->ReadMappings(true));
   mapped_by_others_ = FilesMappedByOthers(target_->pid(), SharedFiles(mappings_));
   STILLFRAME_ASSIGN(plan_, MakePlan(mappings_));
-  STILLFRAME_TRY(armed_->Register(&plan_));
   if (is_self_) {
+    STILLFRAME_TRY(armed_->Register(&plan_));
     const auto refused = std::find_if(plan_.begin(), plan_.end(), [](const PlannedMapping& planned) {
       return planned.treatment == Treatment::kCopy;
     });

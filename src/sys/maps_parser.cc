@@ -96,6 +96,7 @@ void ParseFlags(std::string_view flags, Mapping* mapping) {
     mapping->dont_dump |= flag == "dd";
     mapping->io |= flag == "io";
     mapping->hugetlb |= flag == "ht";
+    mapping->mergeable |= flag == "mg";
     mapping->tracked |= flag == "um" || flag == "uw" || flag == "ui";
     flags.remove_prefix(flag.size());
   }

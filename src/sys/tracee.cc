@@ -91,8 +91,8 @@ ThreadStop PtracePoll(pid_t tid) {
     error =
         waitid(P_PID, static_cast<id_t>(tid), &info, WSTOPPED | WNOHANG | __WALL) < 0 ? errno : 0;
   } while (error == EINTR);
-  if (error != 0) return {StopKind::kGone, 0};
-  if (info.si_pid != 0) return Classify(info.si_status);
+  // A dead one is ECHILD here, since a death was not asked for; it still has to be taken note of.
+  if (error == 0 && info.si_pid != 0) return Classify(info.si_status);
   return {PtraceReapIfDead(tid) ? StopKind::kGone : StopKind::kRunning, 0};
 }
 

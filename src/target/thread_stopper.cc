@@ -140,8 +140,17 @@ bool ThreadStopper::CollectAll(TimePoint end) {
     }
     if (all) return true;
     if (MonotonicClock().Now() >= end) return false;
+    if (look % 64 == 63) ForgetDeadLeader();
     GiveWay(look);
   }
+}
+
+// A leader that exits while its threads live on tells its tracer nothing before they are gone too.
+void ThreadStopper::ForgetDeadLeader() {
+  const auto leader = threads_.find(pid_);
+  if (leader == threads_.end() || leader->second.stopped) return;
+  const auto stat = ReadStat(directory_, "stat");
+  if (stat && stat->dead()) leader->second.gone = true;
 }
 
 void ThreadStopper::Collect(pid_t tid, Thread* thread) {

@@ -9,6 +9,7 @@ namespace stillframe {
 class OffPolicy final : public ThrottlePolicy {
  public:
   std::string_view name() const override { return "off"; }
+  void Observe(const ThrottleSample&) override {}
   ThrottleDecision Decide(const ThrottleSample& sample) override;
   ThrottleCounters counters() const override { return {}; }
 };

@@ -6,7 +6,7 @@
 
 namespace stillframe {
 
-void SkipPolicy::CountSlowFaults(const ThrottleSample& sample) {
+void SkipPolicy::Observe(const ThrottleSample& sample) {
   for (const FaultSeen& fault : sample.faults) {
     if (fault.wait <= options_.fault_limit) continue;
     const auto counted = std::find(counted_waiting_.begin(), counted_waiting_.end(), fault.number);
@@ -32,7 +32,7 @@ ThrottleDecision SkipPolicy::Decide(const ThrottleSample& sample) {
     --polls_left_;
     ++counters_.polls;
   }
-  CountSlowFaults(sample);
+  Observe(sample);
   if (!last_push_) last_push_ = sample.now;
   if (polls_left_ == 0) return Push(sample.now);
 

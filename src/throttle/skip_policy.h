@@ -21,11 +21,11 @@ class SkipPolicy final : public ThrottlePolicy {
   explicit SkipPolicy(const ThrottleOptions& options) : options_(options) {}
 
   std::string_view name() const override { return "skip"; }
+  void Observe(const ThrottleSample& sample) override;
   ThrottleDecision Decide(const ThrottleSample& sample) override;
   ThrottleCounters counters() const override { return counters_; }
 
  private:
-  void CountSlowFaults(const ThrottleSample& sample);
   ThrottleDecision Push(TimePoint now);
 
   const ThrottleOptions options_;

@@ -99,6 +99,9 @@ void FaultTracker::Apply(const MemoryEvent& event, TrackedMemory& memory) {
       break;
     case MemoryEvent::Kind::kRemove:
       // What was not saved ahead shows as unarmed when somebody copies it.
+      memory.map.ForEachIn(event.range, [&](const Segment& segment) {
+        memory.ledger.discarded.SetRun(segment.pages);
+      });
       break;
   }
 }

@@ -130,7 +130,8 @@ TEST_F(KillTest, AtRandomMoments) {
   ExpectNothingLeft("no kill");
   std::mt19937 random(static_cast<unsigned>(getpid()));
   for (int round = 0; round < RandomRounds(); ++round) {
-    const auto after = std::chrono::microseconds(random() % (duration.count() + 1));
+    const auto after =
+        std::chrono::microseconds(random() % (static_cast<unsigned long>(duration.count()) + 1));
     const std::string when = "after " + std::to_string(after.count()) + " us";
     SCOPED_TRACE(when);
     {

@@ -40,7 +40,9 @@ void ExpectUndisturbed(const std::function<bool(Board&)>& call,
   EXPECT_EQ(child.board().failures, 0u);
   // Same call, same arguments; a call that is restarted by restart_syscall(2) has that number.
   const std::string call_after = child.ProcFile("syscall");
-  if (!call_after.starts_with("219 ")) EXPECT_EQ(call_after, call_before);
+  if (!call_after.starts_with("219 ")) {
+    EXPECT_EQ(call_after, call_before);
+  }
   child.board().stop = 1;
   finish(child);
   EXPECT_EQ(child.AwaitEnd(), 0);

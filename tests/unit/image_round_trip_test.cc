@@ -25,7 +25,7 @@ TEST(ImageRoundTrip, MetadataComesBackWhole) {
   ImageMetadata metadata = SmallMetadata();
   Mapping& mapping = metadata.mappings[0].mapping;
   mapping.executable = mapping.has_details = mapping.dont_dump = mapping.io = true;
-  mapping.hugetlb = mapping.tracked = true;
+  mapping.hugetlb = mapping.tracked = mapping.mergeable = true;
   mapping.device_major = 8;
   mapping.device_minor = 1;
   mapping.kernel_page_size = MiB(2);

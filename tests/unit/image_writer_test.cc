@@ -179,7 +179,7 @@ TEST(ImageWriter, AlternatingPagesMakeMoreBuffersThanOneWriteTakes) {
 TEST(ImageWriter, AfterAFailedWriteNothingSucceeds) {
   auto sink = ImageWriter::Create(std::make_unique<FailingStore>(1), {});
   ASSERT_TRUE(sink);
-  EXPECT_EQ((*sink)->Write({0x1000}, PatternPages(1, 1), PageSource::kScanned).error().code,
+  EXPECT_EQ((*sink)->Write({0x1000}, PatternPages(1, 64), PageSource::kScanned).error().code,
             ErrorCode::kOutput);
   EXPECT_EQ((*sink)->Zero({{0x1000}, {0x2000}}).error().code, ErrorCode::kOutput);
   EXPECT_EQ((*sink)->Finish({}).error().code, ErrorCode::kOutput);

@@ -1,0 +1,52 @@
+// A target that grows, shrinks and moves a mapping all the time. mremap(2) wants all of it to be
+// one mapping of the kernel: a userfaultfd registered on, or taken away from, a part of it makes it
+// two, and the target's call fails with EFAULT.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <thread>
+
+#include "support/requirements.h"
+#include "support/stillframe_command.h"
+#include "support/temp_dir.h"
+#include "support/workload_process.h"
+
+namespace stillframe::test {
+namespace {
+
+class RemappingTargetTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    STILLFRAME_REQUIRE(MissingRoot());
+    STILLFRAME_REQUIRE(MissingUserfaultfd());
+  }
+
+  TempDir directory_;
+  // 16 MiB on average, so that what is done to it in steps takes several.
+  WorkloadProcess workload_{{"--memory", "512M", "--only", "remap"}};
+};
+
+TEST_F(RemappingTargetTest, NeverSeesACallFailDuringASave) {
+  for (int round = 0; round < 30; ++round) {
+    const CommandOutcome save = RunSave(workload_.pid(), directory_ / "image", {"--force"});
+    ASSERT_TRUE(save.exit_code == kExitDone || save.exit_code == kExitLost)
+        << "round " << round << ": " << save.err << workload_.process().Err();
+    ASSERT_EQ(workload_.WhatIsWrong(), "") << "round " << round;
+  }
+  EXPECT_EQ(workload_.Finish(), 0);
+}
+
+TEST_F(RemappingTargetTest, NeverSeesACallFailWhenTheSaveIsKilled) {
+  for (int round = 0; round < 30; ++round) {
+    Subprocess save(SaveArgv(workload_.pid(), directory_ / "image", {"--force"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(3 * round));
+    save.Signal(SIGKILL);
+    ASSERT_TRUE(save.Wait());
+    ASSERT_EQ(workload_.WhatIsWrong(), "") << "round " << round;
+  }
+  EXPECT_EQ(workload_.Finish(), 0);
+}
+
+}  // namespace
+}  // namespace stillframe::test
