@@ -39,8 +39,8 @@ Result<ImageIndex> ImageIndex::Load(const ImageFile& file, const WireSection& se
   }
   ImageIndex index;
   index.reasons_ = std::move(reasons);
-  std::vector<WireIndexEntry> piece(kPieceEntries);
   uint64_t left = section.length / sizeof(WireIndexEntry);
+  std::vector<WireIndexEntry> piece(static_cast<size_t>(std::min<uint64_t>(left, kPieceEntries)));
   for (uint64_t offset = section.offset; left > 0;) {
     const std::span entries(piece.data(),
                             static_cast<size_t>(std::min<uint64_t>(left, piece.size())));

@@ -216,7 +216,7 @@ Result<void> FileImageReader::Verify() const {
   STILLFRAME_ASSIGN(const ImageContents now, LoadImageContents(file_));
   const std::vector<const WireIndexEntry*> blocks = now.index.Blocks();
   std::span<const WireIndexEntry* const> left(blocks);
-  ByteVector buffer(kVerifyWindow);
+  ByteVector buffer(static_cast<size_t>(std::min(kVerifyWindow, file_.size())));
   while (!left.empty()) {
     // The blocks lie side by side: as many as there is room for are read at once, and the disk gets
     // the next ones.

@@ -97,7 +97,7 @@ ImageWriter::ImageWriter(std::unique_ptr<Store> store, const ImageIdentity& iden
 
 void ImageWriter::SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) {
   pacer_ = std::move(pacer);
-  largest_send_ = largest;
+  largest_send_ = std::max(largest, kPageSize);  // a piece of nothing would never end
 }
 
 Result<void> ImageWriter::CheckRange(TargetAddress address, uint64_t bytes) const {
@@ -115,6 +115,7 @@ Result<void> ImageWriter::Append(std::span<const iovec> parts) {
   uint64_t bytes = 0;
   for (const iovec& part : parts) bytes += part.iov_len;
   appended_.fetch_add(bytes, std::memory_order_relaxed);
+  // What would not gain by being gathered goes out as it is, behind what was gathered before it.
   const bool large = bytes > kGatherBytes / 2;
   if (large || gathered_.size() + bytes > kGatherBytes) STILLFRAME_TRY(Flush());
   if (large) return Send(parts);

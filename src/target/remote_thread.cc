@@ -99,7 +99,7 @@ int RemoteThread::RestoreState() {
     if (const int error = WaitFor(Goal::kStop, nullptr)) return error;
     FailPoint("inject.stopped-again");
   }
-  if (const int error = PtraceSetRegisters(tid_, saved_)) return error;
+  saved_.orig_rax = ~0ull; if (const int error = PtraceSetRegisters(tid_, saved_)) return error;
   FailPoint("inject.restore");
   if (saved_dispatch_.mode != 0) PtraceSetSyscallUserDispatch(tid_, saved_dispatch_);
   const int error = PtraceSetSignalMask(tid_, saved_mask_);

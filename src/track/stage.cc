@@ -42,7 +42,7 @@ void Stage::PutFaulted(PageIndex page, uint32_t slot) {
   WakeOutput();
 }
 
-void Stage::AskForFaultRoom() { tracker_asks_.store(true, std::memory_order_seq_cst); }
+void Stage::AskForFaultRoom() { tracker_asks_.exchange(true, std::memory_order_acq_rel); }
 
 bool Stage::TakeRuns(std::span<uint32_t> slots) {
   if (!scanned_.Take(slots)) return false;
@@ -67,9 +67,9 @@ void Stage::PutScanned(PageRun pages, uint32_t slot, uint32_t page_in_slot, bool
 }
 
 void Stage::WaitForRoom(Duration timeout) {
-  saver_sleeps_.store(true, std::memory_order_seq_cst);
+  saver_sleeps_.exchange(true, std::memory_order_acq_rel);
   if (scanned_.Available() == 0) scan_room_.Wait(timeout);
-  saver_sleeps_.store(false, std::memory_order_seq_cst);
+  saver_sleeps_.store(false, std::memory_order_relaxed);
 }
 
 std::span<const std::byte> Stage::MemoryOf(const StagedPages& pages) const {
@@ -83,24 +83,24 @@ void Stage::Release(const StagedPages& pages) {
   if (pages.source == PageSource::kFaulted) {
     faulted_used_.fetch_sub(1, std::memory_order_relaxed);
     faulted_.Release(pages.slot);
-    if (tracker_asks_.exchange(false, std::memory_order_seq_cst)) fault_room_.Notify();
+    if (tracker_asks_.exchange(false, std::memory_order_acq_rel)) fault_room_.Notify();
   } else {
     scanned_used_.fetch_sub(1, std::memory_order_relaxed);
     scanned_.Release(pages.slot);
-    if (saver_sleeps_.load(std::memory_order_seq_cst)) scan_room_.Notify();
+    if (saver_sleeps_.exchange(false, std::memory_order_acq_rel)) scan_room_.Notify();
   }
 }
 
 void Stage::WaitForStaged(Duration timeout) {
-  output_sleeps_.store(true, std::memory_order_seq_cst);
+  output_sleeps_.exchange(true, std::memory_order_acq_rel);
   if (Empty()) staged_.Wait(timeout);
-  output_sleeps_.store(false, std::memory_order_seq_cst);
+  output_sleeps_.store(false, std::memory_order_relaxed);
 }
 
 void Stage::WakeOutput() {
-  // Paired with WaitForStaged: either it sees what was pushed, or this sees it asleep.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (output_sleeps_.load(std::memory_order_seq_cst)) staged_.Notify();
+  // Paired with WaitForStaged. Both exchange, so one of the two comes second: either the output sees what was pushed, or this
+  // sees it asleep.
+  if (output_sleeps_.exchange(false, std::memory_order_acq_rel)) staged_.Notify();
 }
 
 void Stage::WakeAll() {

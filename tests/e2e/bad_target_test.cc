@@ -120,7 +120,7 @@ TEST_F(BadTargetTest, TargetThatUsesUserfaultfdItself) {
 }
 
 TEST_F(BadTargetTest, SecondSaveOfTheSameTarget) {
-  ScriptedTarget target;
+  ScriptedTarget target(4);
   SlowSave first(target.pid());
   ASSERT_TRUE(first.begun());
   ExpectRefused(target.pid(), kExitUnsupported, "unsupported");

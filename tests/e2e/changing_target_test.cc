@@ -26,7 +26,7 @@ class ChangingTargetTest : public testing::Test {
   // A save in whose pause the target is told to do `action`: it does so as soon as it runs again,
   // when hardly a page is saved.
   CommandOutcome SaveWhile(const std::string& action, std::vector<std::string> more = {}) {
-    more.insert(more.end(), {"--max-bandwidth", "8M", "--stage", "1M", "--max-stall", "60s"});
+    more.insert(more.end(), {"--max-bandwidth", "24M", "--stage", "1M", "--max-stall", "60s"});
     std::vector<std::string> oracle = WithOracle(copy());
     oracle.back() += " && echo " + action + " > " + target_.fifo();
     more.insert(more.end(), oracle.begin(), oracle.end());

@@ -240,7 +240,7 @@ TEST(ImageSections, MappingsThatCanNotBeAreRefused) {
   ExpectComplaint(with(16, 0x1f000), "lies outside it");
   ExpectComplaint(with(24, 0x25000), "lies outside it");
   ExpectComplaint(with(24, 0x23000), "0x23000 belongs to no saved mapping");
-  ExpectComplaint(with(88, uint64_t{1} << 9 | uint64_t{6} << 32), "can't be decoded");
+  ExpectComplaint(with(88, uint64_t{1} << 10 | uint64_t{6} << 32), "can't be decoded");
 }
 
 TEST(ImageSections, AnUnknownOptionalSectionIsPassedOver) {

@@ -130,6 +130,7 @@ TEST_F(ImageWriterTest, ZerosAreFoundInWhatIsWrittenAndNotStored) {
   EXPECT_EQ(sink_->counters().paused.count, 3u);
   EXPECT_TRUE(sink_->Finish(metadata_));
   EXPECT_EQ(sink_->counters().written.count, published_.size());
+  EXPECT_EQ(SectionOf(published_, SectionType::kProcess).offset, kHeaderSize + 3 * kPage);
 }
 
 TEST_F(ImageWriterTest, NeighbouringRangesBecomeOneEntry) {
@@ -183,6 +184,78 @@ TEST(ImageWriter, AfterAFailedWriteNothingSucceeds) {
             ErrorCode::kOutput);
   EXPECT_EQ((*sink)->Zero({{0x1000}, {0x2000}}).error().code, ErrorCode::kOutput);
   EXPECT_EQ((*sink)->Finish({}).error().code, ErrorCode::kOutput);
+}
+
+TEST(ImageWriter, PagesTooFewForAWriteAreNotForgotten) {
+  auto sink = ImageWriter::Create(std::make_unique<FailingStore>(1), {});
+  ASSERT_TRUE(sink);
+  ASSERT_TRUE((*sink)->Write({0x1000}, PatternPages(1, 1), PageSource::kScanned));
+  ImageMetadata metadata;
+  metadata.mappings = {WholeMapping(0x1000, 1, "")};
+  EXPECT_EQ((*sink)->Finish(metadata).error().code, ErrorCode::kOutput);
+}
+
+// Every length next to every other: what is gathered must not change places with what is not.
+TEST(ImageWriter, SmallAndLargeWritesKeepTheirOrder) {
+  constexpr uint64_t kLengths[] = {1, 20, 33, 40, 63, 64, 65, 130};
+  ImageMetadata metadata;
+  std::vector<std::pair<uint64_t, uint64_t>> writes;
+  uint64_t pages = 0;
+  for (const uint64_t first : kLengths) {
+    for (const uint64_t second : kLengths) {
+      for (const uint64_t length : {first, second}) {
+        writes.emplace_back(pages, length);
+        pages += length;
+      }
+    }
+  }
+  metadata.mappings = {WholeMapping(0, pages, "")};
+  const MemoryFile file(MakeImage(metadata, [&](PageSink& sink) {
+    for (const auto& [page, length] : writes) {
+      ASSERT_TRUE(sink.Write({page * kPage}, PatternPages(page + 1, length), PageSource::kScanned));
+    }
+  }));
+  const auto reader = ImageReader::Open(file.path());
+  ASSERT_TRUE(reader);
+  EXPECT_TRUE((*reader)->Verify());
+  for (const auto& [page, length] : writes) {
+    ByteVector got(length * kPage);
+    ASSERT_TRUE((*reader)->Read({page * kPage}, got));
+    ASSERT_EQ(got, PatternPages(page + 1, length));
+  }
+}
+
+TEST(ImageWriter, ThePacerIsAskedForEveryByteInPiecesOfItsSize) {
+  ByteVector published;
+  auto sink = *ImageWriter::Create(std::make_unique<MemoryStore>(&published), {});
+  uint64_t asked = 0;
+  sink->SetPacer(
+      [&asked](Bytes bytes) -> Result<void> {
+        EXPECT_LE(bytes.count, 3 * kPage);
+        asked += bytes.count;
+        return {};
+      },
+      {3 * kPage});
+  ImageMetadata metadata;
+  metadata.mappings = {WholeMapping(0x1000, 101, "")};
+  ASSERT_TRUE(sink->Write({0x1000}, PatternPages(1, 100), PageSource::kScanned));
+  ASSERT_TRUE(sink->Write({0x65000}, PatternPages(2, 1), PageSource::kFaulted));
+  ASSERT_TRUE(sink->Finish(metadata));
+  // The header went out before.
+  EXPECT_EQ(asked + kHeaderSize, published.size());
+}
+
+TEST(ImageWriter, ThePacersErrorEndsTheImage) {
+  ByteVector published;
+  auto sink = *ImageWriter::Create(std::make_unique<MemoryStore>(&published), {});
+  sink->SetPacer([](Bytes) { return Fail(ErrorCode::kInterrupted, "cancelled"); }, {0});
+  ImageMetadata metadata;
+  metadata.mappings = {WholeMapping(0x1000, 100, "")};
+  const auto written = sink->Write({0x1000}, PatternPages(1, 100), PageSource::kScanned);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::kInterrupted);
+  EXPECT_EQ(sink->Finish(metadata).error().code, ErrorCode::kInterrupted);
+  EXPECT_TRUE(published.empty());
 }
 
 TEST(ImageWriter, AHeaderThatCanNotBeWrittenMakesNoImage) {
