@@ -1,8 +1,10 @@
-// Whether the bytes that go out stay within --max-bandwidth: sampled by the process at the other end of a pipe.
+// Whether the bytes that go out stay within --max-bandwidth: sampled by the process at the other
+// end of a pipe.
 //
-// The target is idle, or writes 2,000 times a second. "highest 2 s": the most that any window of two seconds brought, over what the limit
-// allows in two seconds; aim: at most 1.05. "lowest 2 s": the least that any such window brought between the first byte
-// and the last one. The pipe holds up to 1 MiB, which one window can bring more than was sent in it.
+// The target is idle, or writes 2,000 times a second. "highest 2 s": the most that any window of
+// two seconds brought, over what the limit allows in two seconds; aim: at most 1.05. "lowest 2 s":
+// the least that any such window brought between the first byte and the last one. The pipe holds up
+// to 1 MiB, which one window can bring more than was sent in it.
 #include <cstdio>
 #include <vector>
 

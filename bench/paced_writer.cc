@@ -15,8 +15,8 @@ namespace stillframe::bench {
 PacedWriter::Shared::Shared() { sem_init(&ready, 1, 0); }
 
 PacedWriter::PacedWriter(Bytes memory, double writes_per_second) {
-  void* mapped = mmap(nullptr, memory.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1, 0);
+  void* mapped =
+      mmap(nullptr, memory.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) Die("mapping memory to save");
   madvise(mapped, memory.count, MADV_NOHUGEPAGE);
   const auto begin = reinterpret_cast<uint64_t>(mapped);

@@ -23,8 +23,8 @@ struct LateWrite {
   Duration latency{0};
 };
 
-// Each write goes to a random page, the page's content is checked first. Latency counts from when the write was intended, so one
-// that holds up those behind it makes them late as well.
+// Each write goes to a random page, the page's content is checked first. Latency counts from when
+// the write was intended, so one that holds up those behind it makes them late as well.
 //
 // Thread rule: one thread.
 class PacedWriter {

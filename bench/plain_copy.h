@@ -8,8 +8,8 @@
 
 namespace stillframe::bench {
 
-// A loop of process_vm_readv(2) and write(2) through one buffer of `step` bytes. Returns how long it took. Ends the program
-// when a call fails.
+// A loop of process_vm_readv(2) and write(2) through one buffer of `step` bytes. Returns how long
+// it took. Ends the program when a call fails.
 Duration CopyPlainly(pid_t pid, AddressRange range, int output, Bytes step);
 
 }  // namespace stillframe::bench

@@ -8,11 +8,13 @@
 
 namespace stillframe::bench {
 
-// Thread rule: made by a thread that outlives it (the child dies with that thread), while no other runs.
+// Thread rule: made by a thread that outlives it (the child dies with that thread), while no other
+// runs.
 class ChildProcess {
  public:
-  // Runs `body` in the child, whose exit code is what it returns. Of all descriptors it has the standard ones, and `keep`
-  // under its own number unless that is -1: a pipe that it held by accident would never end.
+  // Runs `body` in the child, whose exit code is what it returns. Of all descriptors it has the
+  // standard ones, and `keep` under its own number unless that is -1: a pipe that it held by
+  // accident would never end.
   explicit ChildProcess(const std::function<int()>& body, int keep = -1);
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

@@ -48,9 +48,9 @@ void PrintHeading(int argc, char** argv) {
   std::printf("# %s, %ld x %s, Linux %s, %s%s\n", Today().c_str(), sysconf(_SC_NPROCESSORS_ONLN),
               CpuModel().c_str(), system.release, STILLFRAME_BENCH_BUILD,
               STILLFRAME_BENCH_FAIL_POINTS ? ", with fail points" : "");
-  std::printf("# load before the start: %.2f%s\n", load,
-              load > kQuietLoad ? " -- others are at work here: figures are noise, see ratios only"
-                                : "");
+  std::printf(
+      "# load before the start: %.2f%s\n", load,
+      load > kQuietLoad ? " -- others are at work here: figures are noise, see ratios only" : "");
   std::fflush(stdout);
 }
 

@@ -8,7 +8,8 @@
 
 namespace stillframe::bench {
 
-// Prints what was run, where, when and beside which load: "NAME ARGUMENTS", date, CPUs, kernel, build. On stdout.
+// Prints what was run, where, when and beside which load: "NAME ARGUMENTS", date, CPUs, kernel,
+// build. On stdout.
 void PrintHeading(int argc, char** argv);
 
 // Prints "WHAT: errno's text" on stderr and ends the program.

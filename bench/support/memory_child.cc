@@ -24,8 +24,8 @@ MemoryChild::Shared::Shared() {
 
 MemoryChild::MemoryChild(Bytes memory, bool huge) {
   // Mapped here and filled there: so the address is known.
-  void* mapped = mmap(nullptr, memory.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1, 0);
+  void* mapped =
+      mmap(nullptr, memory.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) Die("mapping memory to save");
   madvise(mapped, memory.count, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   const auto begin = reinterpret_cast<uint64_t>(mapped);

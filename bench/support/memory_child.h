@@ -19,15 +19,16 @@ namespace stillframe::bench {
 // Thread rule: one thread.
 class MemoryChild {
  public:
-  // `memory`: private and anonymous, filled with bytes that are not zero and differ from page to page, in pages of 4 KiB
-  // or, with `huge`, in such huge pages as the kernel has to give.
+  // `memory`: private and anonymous, filled with bytes that are not zero and differ from page to
+  // page, in pages of 4 KiB or, with `huge`, in such huge pages as the kernel has to give.
   explicit MemoryChild(Bytes memory, bool huge = false);
 
   pid_t pid() const { return child_->pid(); }
   AddressRange range() const { return range_; }
 
-  // Makes it write one word to each of `pages` pages, from page `first` on, `step` pages apart, and waits until it has.
-  // Returns how long the child took. How long each write took is added to waits().
+  // Makes it write one word to each of `pages` pages, from page `first` on, `step` pages apart, and
+  // waits until it has. Returns how long the child took. How long each write took is added to
+  // waits().
   Duration Write(uint64_t first, uint64_t pages, uint64_t step = 1);
   const LatencyHistogram& waits() const { return shared_->waits; }
 

@@ -10,8 +10,9 @@
 
 namespace stillframe::bench {
 
-// Left out of every save (MADV_DONTDUMP): it is the measurement's, not the target's. `T` holds no pointers to
-// anything that is made later, and what both sides touch in it is atomic or a process-shared semaphore.
+// Left out of every save (MADV_DONTDUMP): it is the measurement's, not the target's. `T` holds no
+// pointers to anything that is made later, and what both sides touch in it is atomic or a
+// process-shared semaphore.
 template <class T>
 class SharedObject {
  public:

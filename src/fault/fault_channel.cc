@@ -84,10 +84,14 @@ RegisterOutcome FaultChannel::Register(AddressRange range) const {
   }
 }
 
-void FaultChannel::Unregister(AddressRange range) const {
+bool FaultChannel::Unregister(AddressRange range) const {
   // What fails here is undone by the descriptor's close, only less gently.
-  UffdUnregister(fd_, range);
+  const bool changed_over = UffdRegisterMissing(fd_, range).ok();
+  FailPoint("uffd.change-over");
+  if (!changed_over) return false;
+  const bool done = UffdUnregister(fd_, range).ok();
   FailPoint("uffd.unregister");
+  return done;
 }
 
 Result<void> FaultChannel::Arm(AddressRange range) const {

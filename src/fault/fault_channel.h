@@ -62,7 +62,13 @@ class FaultChannel {
   int descriptor() const { return fd_; }
 
   RegisterOutcome Register(AddressRange range) const;
-  void Unregister(AddressRange range) const;
+  // Gives up all that is registered in the range, whose pages were opened before. False where it holds a mapping that knows no userfaultfd,
+  // or nothing.
+  //
+  // Unregistering write-protected memory walks all its page tables with the mmap lock held for writing, 20 to 40 ms per GiB. So
+  // the mode is changed to missing pages first, which walks nothing, and that is unregistered, which walks nothing either. In
+  // between a hole that is touched waits until the second call; if we die there it becomes a page of zeros, as it would have anyway.
+  bool Unregister(AddressRange range) const;
   // Write-protects. kUnsupported where nothing is registered, kTargetGone.
   Result<void> Arm(AddressRange range) const;
   // Un-protects and wakes.

@@ -48,7 +48,8 @@ class ImageWriter final : public PageSink {
 
   // What an image can hold, and the first error that made it useless.
   Result<void> CheckRange(TargetAddress address, uint64_t bytes) const;
-  // Small writes are gathered: faulted pages come one by one, and a system call each is dearer than a copy.
+  // Small writes are gathered: faulted pages come one by one, and a system call each is dearer than
+  // a copy.
   Result<void> Append(std::span<const iovec> parts);
   Result<void> Flush();
   // To the store, at the pace.

@@ -16,9 +16,13 @@ struct Region {
   AddressRange range;
   PageIndex first;              // the number of its first page
   Bytes page_size = kPageSize;  // what it is opened by: 4 KiB, or a huge page of hugetlb
-  bool shared = false;          // memory of a file: a page may exist though the page map shows none
+  // Shared memory: the descriptor of its file, not owned, and where in it the region begins. A page of it may exist though the page map shows
+  // none, and may go though the page map shows it still. -1 for private memory.
+  int file = -1;
+  uint64_t file_offset = 0;
   bool mergeable = false;       // KSM may merge its pages, which takes their marks
 
+  bool shared() const { return file >= 0; }
   PageRun run() const { return {first, range.pages()}; }
   Pages unit() const { return ToPages(page_size); }
 };

@@ -1,13 +1,11 @@
 #include "save/armed_memory.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 
-#include "base/clock.h"
 #include "base/fail_point.h"
 #include "sys/mapped_file.h"
 #include "sys/pagemap.h"
@@ -15,11 +13,20 @@
 namespace stillframe {
 namespace {
 
-// So much at a time holds the mmap lock for a third of a millisecond.
-constexpr Bytes kReleaseStep = MiB(16);
+// Opening takes the mmap lock for reading only; in steps, so that a writer of it gets its turn.
+constexpr Bytes kOpenStep = MiB(2);
 // In huge reserved ranges the steps grow, or the walk itself would take seconds.
 constexpr uint64_t kMostSteps = 65536;
-constexpr Duration kReleaseBurst = std::chrono::microseconds(100);
+// Mappings to one call: each costs a microsecond with the lock held.
+constexpr size_t kMostInGroup = 64;
+constexpr AddressRange kEverything{{0}, {uint64_t{1} << 56}};
+
+// Private anonymous memory, which may stand between mappings of ours without a call over all of them being refused.
+bool KnowsUserfaultfd(const Mapping& mapping) {
+  return !mapping.shared && !mapping.has_file() &&
+         (mapping.name.empty() || mapping.name.starts_with("[anon") || mapping.name == "[heap]" ||
+          mapping.name.starts_with("[stack"));
+}
 
 std::string Describe(const Mapping& mapping) {
   char text[64];
@@ -40,6 +47,15 @@ Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
   for (PlannedMapping& planned : *plan) {
     if (planned.treatment != Treatment::kArm) continue;
     const AddressRange range = planned.mapping.range;
+    if (planned.mapping.shared) {
+      UniqueFd file = OpenMappedFile(target_.pid(), planned.mapping);
+      if (!file) {
+        // Without it nobody could tell a page from a hole that was punched.
+        planned.treatment = Treatment::kCopy;
+        continue;
+      }
+      files_[range.begin] = std::move(file);
+    }
     const auto known = registered_.find(range.begin);
     if (known != registered_.end() && known->second == range.end) continue;
     switch (channel_.Register(range)) {
@@ -63,14 +79,16 @@ Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
   return {};
 }
 
-MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping> plan) {
+MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping> plan) const {
   std::vector<Region> regions;
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
+    const auto file = files_.find(planned.mapping.range.begin);
     regions.push_back({.range = planned.mapping.range,
                        .first = {},
                        .page_size = planned.mapping.kernel_page_size,
-                       .shared = planned.mapping.shared,
+                       .file = planned.mapping.shared ? file->second.get() : -1,
+                       .file_offset = planned.mapping.file_offset,
                        .mergeable = planned.mapping.mergeable});
   }
   return MakeMapped<TrackedMemory>(RegionSet(std::move(regions)));
@@ -100,14 +118,14 @@ Result<void> ArmedMemory::ArmRange(AddressRange range) {
 Result<void> ArmedMemory::NotePresent(const Region& region, const PlannedMapping& planned,
                                       TrackedMemory* tracked) const {
   PageBitmap& present = tracked->ledger.present;
-  if (region.shared) {
+  if (region.shared()) {
     // A page of a file exists whether or not this process has it in its page tables. In our own process other threads may have been
     // stopped inside malloc: nothing may be allocated to find out more.
     if (target_.pid() == getpid()) {
       present.SetRun(region.run());
       return {};
     }
-    for (const AddressRange data : DataOfMapping(target_.pid(), planned.mapping)) {
+    for (const AddressRange data : DataOfMapping(region.file, planned.mapping)) {
       present.SetRun(PagesOf(region, data));
     }
     return {};
@@ -120,39 +138,55 @@ Result<void> ArmedMemory::NotePresent(const Region& region, const PlannedMapping
 void ArmedMemory::Release(const TrackedMemory* tracked) {
   std::map<TargetAddress, TargetAddress> ours = registered_;
   if (tracked != nullptr) {
-    tracked->map.ForEachIn({TargetAddress{0}, TargetAddress{~uint64_t{0} << 12}}, [&](const Segment& segment) {
+    tracked->map.ForEachIn(kEverything, [&](const Segment& segment) {
       auto& end = ours[segment.begin];
       end = std::max(end, segment.range().end);
     });
   }
+  const auto is_ours = [&ours](AddressRange range) {
+    // A mapping may have grown beyond what was registered.
+    const auto after = ours.lower_bound(range.end);
+    return after != ours.begin() && std::prev(after)->second > range.begin;
+  };
   const auto mappings = target_.ReadMappings(false);
   if (!mappings) return;  // the address space is gone, and with it every mark
   for (const Mapping& mapping : *mappings) {
-    // The last of ours that begins before the mapping's end; a mapping may have grown beyond what was registered.
-    auto after = ours.lower_bound(mapping.range.end);
-    if (after == ours.begin()) continue;
-    if (std::prev(after)->second > mapping.range.begin) ReleaseRange(mapping.range);
+    if (is_ours(mapping.range)) OpenInSteps(mapping.range);
+  }
+  for (size_t first = 0; first < mappings->size();) {
+    size_t last = first;
+    bool any = false;
+    while (last < mappings->size() && last - first < kMostInGroup) {
+      const Mapping& mapping = (*mappings)[last];
+      const bool mine = is_ours(mapping.range);
+      if (!mine && !KnowsUserfaultfd(mapping)) break;
+      any = any || mine;
+      ++last;
+    }
+    if (any) UnregisterGroup(*mappings, first, last);
+    first = std::max(last, first + 1);
   }
   registered_.clear();
 }
 
-void ArmedMemory::ReleaseRange(AddressRange range) const {
-  const Clock& clock = MonotonicClock();
+void ArmedMemory::OpenInSteps(AddressRange range) const {
   const Bytes even = ToBytes(Pages{range.pages().count / kMostSteps});
-  const Bytes step{(std::max(kReleaseStep, even).count + kReleaseStep.count - 1) /
-                   kReleaseStep.count * kReleaseStep.count};
-  TimePoint burst_began = clock.Now();
+  const uint64_t step = (std::max(kOpenStep, even).count + kOpenStep.count - 1) / kOpenStep.count * kOpenStep.count;
   for (TargetAddress at = range.begin; at < range.end;) {
     // Steps end at multiples of their size, so that none of them splits a huge page.
-    const TargetAddress aligned{at.value / step.count * step.count};
-    const TargetAddress next = std::min(range.end, aligned + step);
-    channel_.Unregister({at, next});
+    const TargetAddress next = std::min(range.end, TargetAddress{(at.value / step + 1) * step});
+    channel_.Open({at, next});
     at = next;
-    if (clock.Now() - burst_began < kReleaseBurst) continue;
-    const timespec moment{.tv_sec = 0, .tv_nsec = 1000};
-    nanosleep(&moment, nullptr);
-    burst_began = clock.Now();
   }
+}
+
+void ArmedMemory::UnregisterGroup(std::span<const Mapping> mappings, size_t first, size_t last) const {
+  AddressRange range{mappings[first].range.begin, mappings[last - 1].range.end};
+  if (first > 0) range.begin = mappings[first - 1].range.end;
+  if (last < mappings.size()) range.end = mappings[last].range.begin;
+  if (channel_.Unregister(range)) return;
+  // Something came between that can't be part of it: one by one.
+  for (const Mapping& mapping : mappings.subspan(first, last - first)) channel_.Unregister(mapping.range);
 }
 
 }  // namespace stillframe

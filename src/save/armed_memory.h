@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/mapped_memory.h"
+#include "base/unique_fd.h"
 #include "fault/fault_channel.h"
 #include "save/save_plan.h"
 #include "stillframe/error.h"
@@ -30,13 +31,12 @@ class ArmedMemory {
   Result<void> Register(std::vector<PlannedMapping>* plan);
 
   // The regions of all that is planned to be armed.
-  static MappedPtr<TrackedMemory> MakeTracked(std::span<const PlannedMapping> plan);
+  MappedPtr<TrackedMemory> MakeTracked(std::span<const PlannedMapping> plan) const;
   // Inside the pause. Write-protects all regions and notes in the ledger which pages exist.
   Result<void> Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked);
 
-  // Unregisters everything, wherever it is by now, large mappings in steps: in one go it would hold the target's mmap lock for 20 ms a GiB.
-  // While a large mapping is under way, a call that needs it to be one (mremap of a part that lies across the step) can fail; the steps are
-  // as large as the lock allows, to make that rare.
+  // Opens what is left and unregisters everything, wherever it is by now, without holding the target's mmap lock for long and without
+  // splitting a mapping: mremap(2) refuses a range that lies in two.
   // `tracked` may be null.
   void Release(const TrackedMemory* tracked);
 
@@ -44,11 +44,14 @@ class ArmedMemory {
   Result<void> ArmRange(AddressRange range);
   Result<void> NotePresent(const Region& region, const PlannedMapping& planned,
                            TrackedMemory* tracked) const;
-  void ReleaseRange(AddressRange range) const;
+  void OpenInSteps(AddressRange range) const;
+  // `mappings[first, last)` and the free addresses around them, so that a mapping that grows meanwhile is still taken whole.
+  void UnregisterGroup(std::span<const Mapping> mappings, size_t first, size_t last) const;
 
   const Target& target_;
   const FaultChannel& channel_;
   std::map<TargetAddress, TargetAddress> registered_;  // begin to end
+  std::map<TargetAddress, UniqueFd> files_;            // of shared memory, by its begin
 };
 
 }  // namespace stillframe

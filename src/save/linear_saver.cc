@@ -145,10 +145,11 @@ Pages LinearSaver::SaveRun(PageRun run, std::span<const uint32_t> buffers) {
               .iov_len = ToBytes(Pages{pages}).count};
   }
   const std::span<PagemapEntry> entries(entries_.data(), n);
-  const Pages copied = CopyPages(parts_.target, at->begin, std::span(to_).first((n + in_one - 1) / in_one), entries);
+  const Region& region = memory.regions.RegionOf(run.first);
+  const Pages copied = CopyPages(parts_.target, region, claimed.first, at->begin,
+                                 std::span(to_).first((n + in_one - 1) / in_one), entries);
   FailPoint("save.copied");
-  const Pages unit = memory.regions.RegionOf(run.first).unit();
-  if (copied.count < n && unit.count == 1) {
+  if (copied.count < n && region.unit().count == 1) {
     // The page that stopped the copy is settled below; those behind it were not looked at, so they go back.
     for (size_t i = copied.count + 1; i < n; ++i) memory.ledger.claimed.Clear(claimed.first + Pages{i});
     n = copied.count + 1;

@@ -22,7 +22,8 @@ Result<PausedCopies> PausedCopies::Take(const Target& target,
       continue;
     }
     TargetAddress at = plan.saved.begin;
-    for (AddressRange data : DataOfMapping(target.pid(), plan.mapping)) {
+    const UniqueFd file = OpenMappedFile(target.pid(), plan.mapping);
+    for (AddressRange data : DataOfMapping(file.get(), plan.mapping)) {
       data = Intersect(data, plan.saved);
       if (data.empty()) continue;
       if (at < data.begin) copies.zeros_.push_back({at, data.begin});

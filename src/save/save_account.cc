@@ -9,6 +9,8 @@ namespace {
 std::string_view ReasonOf(const PageLedger& ledger, const Region& region, PageIndex page) {
   if (ledger.unmapped.Test(page)) return "unmapped";
   if (ledger.discarded.Test(page)) return "discarded";
+  // Of shared memory, a hole was punched into the file, or the file cut off.
+  if (region.shared()) return "discarded";
   // It is there without its mark, and no call of the target took it. A copy un-merges a page of KSM, so that can't be asked any more.
   return region.mergeable ? "ksm" : "unmarked";
 }

@@ -95,7 +95,8 @@ std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings,
       const bool shared_elsewhere =
           m.shared && m.has_file() && (rules.mapped_by_others.contains(file) || twice.contains(file));
       const bool can_arm = IsVdso(m)     ? false
-                           : m.hugetlb   ? rules.can_arm_shared && m.kernel_page_size <= rules.largest_page
+                           : m.hugetlb   ? rules.can_arm_shared && !m.shared &&
+                                             m.kernel_page_size <= rules.largest_page
                            : m.shared    ? rules.can_arm_shared && !shared_elsewhere
                                          : !m.has_file();
       planned.treatment = can_arm && !shared_elsewhere ? Treatment::kArm : Treatment::kCopy;

@@ -168,7 +168,7 @@ Result<void> Session::Prepare() {
                   "leave out file mappings and memory that another process maps too");
     }
     STILLFRAME_ASSIGN(metadata_.process, target_->CaptureState());
-    tracked_ = ArmedMemory::MakeTracked(plan_);
+    tracked_ = armed_->MakeTracked(plan_);
     StartPump();
     tracker_->AddOwnThread(gettid());
     tracker_->AddOwnThread(pump_->tid());
@@ -227,7 +227,7 @@ Result<void> Session::WhilePaused() {
   if (!is_self_) {
     STILLFRAME_TRY(target_->CheckAlive());
     STILLFRAME_TRY(RefreshPlan());
-    tracked_ = ArmedMemory::MakeTracked(plan_);
+    tracked_ = armed_->MakeTracked(plan_);
   }
   tracker_->SetMemory(tracked_.get());
   // In our own process everyone who could write stands still, and the kernel's workers are not worth a deadlock.

@@ -15,8 +15,9 @@
 namespace stillframe {
 
 // Written without a name (O_TMPFILE), so that whatever ends us leaves nothing. Where the file
-// system can't do that the file is called NAME.partial until it is complete, and only that name can
-// be left behind, by a SIGKILL.
+// system can't do that the file is called NAME.partial until it is complete. A SIGKILL can leave
+// that, and while an old file is being replaced, for the time between two system calls, the
+// complete new one as .stillframe-RANDOM beside it.
 //
 // Thread rule: as Store.
 class FileStore final : public Store {

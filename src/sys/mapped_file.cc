@@ -32,13 +32,6 @@ void AddSharedFiles(const std::string& maps_path, const std::set<FileId>& files,
   }
 }
 
-UniqueFd OpenBackingFile(pid_t pid, const Mapping& mapping) {
-  char path[96];
-  std::snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
-                mapping.range.begin.value, mapping.range.end.value);
-  return UniqueFd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-}
-
 }  // namespace
 
 std::set<FileId> FilesMappedByOthers(pid_t pid, const std::set<FileId>& files) {
@@ -54,17 +47,43 @@ std::set<FileId> FilesMappedByOthers(pid_t pid, const std::set<FileId>& files) {
   return found;
 }
 
-std::vector<AddressRange> DataOfMapping(pid_t pid, const Mapping& mapping) {
-  const UniqueFd file = OpenBackingFile(pid, mapping);
-  if (!file) return {mapping.range};
+UniqueFd OpenMappedFile(pid_t pid, const Mapping& mapping) {
+  char path[96];
+  std::snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
+                mapping.range.begin.value, mapping.range.end.value);
+  return UniqueFd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+ReadOutcome ReadMappedFile(int file, uint64_t offset, std::span<const iovec> to) {
+  uint64_t done = 0;
+  for (const iovec& part : to) {
+    for (size_t in_part = 0; in_part < part.iov_len;) {
+      const ssize_t n = pread(file, static_cast<char*>(part.iov_base) + in_part, part.iov_len - in_part,
+                              static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return {.copied = {done}, .error = n < 0 ? errno : ENXIO};
+      in_part += static_cast<size_t>(n);
+      done += static_cast<uint64_t>(n);
+    }
+  }
+  return {.copied = {done}, .error = 0};
+}
+
+bool FileHasData(int file, uint64_t offset, Bytes size) {
+  const off_t hole = lseek(file, static_cast<off_t>(offset), SEEK_HOLE);
+  return hole >= 0 && static_cast<uint64_t>(hole) >= offset + size.count;
+}
+
+std::vector<AddressRange> DataOfMapping(int file, const Mapping& mapping) {
+  if (file < 0) return {mapping.range};
   std::vector<AddressRange> ranges;
   const auto first = static_cast<off_t>(mapping.file_offset);
   const auto end = first + static_cast<off_t>(mapping.range.size().count);
   for (off_t at = first; at < end;) {
-    const off_t data = lseek(file.get(), at, SEEK_DATA);
+    const off_t data = lseek(file, at, SEEK_DATA);
     if (data < 0 && errno != ENXIO) return {mapping.range};
     if (data < 0 || data >= end) break;
-    off_t hole = lseek(file.get(), data, SEEK_HOLE);
+    off_t hole = lseek(file, data, SEEK_HOLE);
     if (hole < 0 || hole > end) hole = end;
     const uint64_t mask = kPageSize.count - 1;
     const uint64_t begin = static_cast<uint64_t>(data - first) & ~mask;

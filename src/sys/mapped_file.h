@@ -3,13 +3,17 @@
 #define STILLFRAME_SYS_MAPPED_FILE_H_
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <compare>
 #include <cstdint>
 #include <set>
+#include <span>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "stillframe/mapping.h"
+#include "stillframe/target.h"
 #include "stillframe/units.h"
 
 namespace stillframe {
@@ -29,9 +33,18 @@ inline FileId FileOf(const Mapping& mapping) {
 // Which of `files` some process other than `pid` maps shared. Reads the maps of every process that it may.
 std::set<FileId> FilesMappedByOthers(pid_t pid, const std::set<FileId>& files);
 
-// The parts of a shared mapping that its file holds data for, as addresses; reading the rest would only make the kernel allocate zeros.
-// All of the mapping where that can't be known.
-std::vector<AddressRange> DataOfMapping(pid_t pid, const Mapping& mapping);
+// The file of a mapping, by /proc/PID/map_files, which reaches deleted files and memfds too; none without the right to.
+UniqueFd OpenMappedFile(pid_t pid, const Mapping& mapping);
+
+// The parts of a shared mapping that its file holds data for, as addresses; reading the rest through the mapping would only make the
+// kernel allocate zeros. All of the mapping where that can't be known (no file: -1).
+std::vector<AddressRange> DataOfMapping(int file, const Mapping& mapping);
+
+// Fills `to` from the file, as preadv(2) does: unlike reading through a mapping this leaves a hole a hole. No allocation.
+ReadOutcome ReadMappedFile(int file, uint64_t offset, std::span<const iovec> to);
+
+// True when the file has data for all of the bytes: no hole, and not past its end. No allocation.
+bool FileHasData(int file, uint64_t offset, Bytes size);
 
 }  // namespace stillframe
 

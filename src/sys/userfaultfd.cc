@@ -51,6 +51,11 @@ UffdResult UffdRegisterWriteProtect(int fd, AddressRange range) {
   return result;
 }
 
+UffdResult UffdRegisterMissing(int fd, AddressRange range) {
+  uffdio_register arg{.range = ToRange(range), .mode = UFFDIO_REGISTER_MODE_MISSING, .ioctls = 0};
+  return Call(fd, UFFDIO_REGISTER, &arg);
+}
+
 UffdResult UffdUnregister(int fd, AddressRange range) {
   uffdio_range arg = ToRange(range);
   return Call(fd, UFFDIO_UNREGISTER, &arg);

@@ -32,6 +32,8 @@ struct UffdResult {
 // The handshake, once for each descriptor; kRefused when a feature is unknown (then it may be tried again with fewer).
 UffdResult UffdApi(int fd, uint64_t features);
 UffdResult UffdRegisterWriteProtect(int fd, AddressRange range);
+// Takes the place of an earlier registration for write-protection.
+UffdResult UffdRegisterMissing(int fd, AddressRange range);
 UffdResult UffdUnregister(int fd, AddressRange range);
 // The range must lie in registered mappings without a gap.
 UffdResult UffdProtect(int fd, AddressRange range);

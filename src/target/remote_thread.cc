@@ -102,7 +102,7 @@ int RemoteThread::RestoreState() {
   if (const int error = PtraceSetRegisters(tid_, saved_)) return error;
   FailPoint("inject.restore");
   if (saved_dispatch_.mode != 0) PtraceSetSyscallUserDispatch(tid_, saved_dispatch_);
-  const int error = 0;
+  const int error = PtraceSetSignalMask(tid_, saved_mask_);
   FailPoint("inject.restore-mask");
   return error;
 }

@@ -94,6 +94,10 @@ Result<void> ThreadStopper::SeizeNew(size_t* found) {
   while (const pid_t tid = tids.Next()) {
     const auto known = threads_.find(tid);
     if (known != threads_.end() && !known->second.gone) continue;
+    // To stop a worker of io_uring would end the target's read or write that it is busy with, with EINTR. What workers write into
+    // armed memory faults as anything else does.
+    const auto stat = ReadStat(directory_, TaskPath(tid, "stat").c_str());
+    if (!stat || stat->dead() || stat->kernel_worker()) continue;
     STILLFRAME_ASSIGN(const bool seized, Seize(tid));
     if (!seized) continue;
     threads_[tid] = Thread{};
@@ -107,9 +111,8 @@ Result<bool> ThreadStopper::Seize(pid_t tid) {
   FailPoint("pause.seize");
   if (error == 0) return true;
   if (error == ESRCH) return false;
-  const auto stat = ReadStat(directory_, TaskPath(tid, "stat").c_str());
   const auto status = ReadStatus(directory_, TaskPath(tid, "status").c_str());
-  if (!stat || !status || stat->dead() || stat->kernel_worker()) return false;
+  if (!status || status->dead()) return false;
   // A thread of ours that took its leader's place by exec.
   if (status->tracer == gettid()) return true;
   const std::string what =

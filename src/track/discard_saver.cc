@@ -54,7 +54,8 @@ void DiscardSaver::SaveRun(TrackedMemory& memory, TargetAddress live, PageRun ru
     to[i] = {.iov_base = stage_.FaultMemory(slots[i]).data(), .iov_len = kPageSize.count};
   }
   const std::span<PagemapEntry> entries(entries_.data(), n);
-  const Pages copied = CopyPages(target_, live, std::span(to).first(n), entries);
+  const Pages copied = CopyPages(target_, memory.regions.RegionOf(claimed.first), claimed.first,
+                                 live, std::span(to).first(n), entries);
   for (size_t i = 0; i < n; ++i) {
     const PageIndex page = claimed.first + Pages{i};
     if (i < copied.count && IsProven(entries[i])) {

@@ -229,7 +229,8 @@ FaultTracker::Served FaultTracker::CopyAndOpen(Waiting& fault, TrackedMemory& me
     to[i] = {.iov_base = stage_.FaultMemory(slots[i]).data(), .iov_len = kPageSize.count};
   }
   const AddressRange range{live, live + ToBytes(unit.count)};
-  const Pages copied = CopyPages(target_, live, std::span(to).first(n), std::span(entries).first(n));
+  const Pages copied = CopyPages(target_, memory.regions.RegionOf(unit.first), unit.first, live,
+                                 std::span(to).first(n), std::span(entries).first(n));
   FailPoint("track.copied");
   const bool proven = copied.count == n && std::all_of(entries.data(), entries.data() + n, IsProven);
   const OpenOutcome opened = channel_.Open(range);

@@ -78,7 +78,7 @@ class SaveLedgerTest : public testing::Test {
     mapping.mergeable = mergeable_;
     plan_ = {{.mapping = mapping, .treatment = Treatment::kArm, .saved = mapping.range, .reason = {}}};
     ASSERT_TRUE(armed_->Register(&plan_));
-    tracked_ = ArmedMemory::MakeTracked(plan_);
+    tracked_ = armed_->MakeTracked(plan_);
     tracker_->SetMemory(tracked_.get());
     tracker_->SetMode(FaultTracker::Mode::kServing);
     const auto armed = armed_->Arm(plan_, tracked_.get());

@@ -1,0 +1,136 @@
+// What the kernel takes per GiB for what a save does to memory as a whole, each by one call over
+// all of it: registering, arming, opening, unregistering; and opening in runs of 256 KiB, as the
+// scan does. The target is an idle child.
+#include <benchmark/benchmark.h>
+
+#include <memory>
+
+#include "base/clock.h"
+#include "fault/fault_channel.h"
+#include "stillframe/target.h"
+#include "support/machine.h"
+#include "support/memory_child.h"
+#include "support/statistics.h"
+
+namespace stillframe::bench {
+namespace {
+
+// An attached child with registered memory.
+class Armable {
+ public:
+  Armable(Bytes memory, bool huge)
+      : child_(memory, huge),
+        target_(OrDie("attaching", AttachProcess(child_.pid()))),
+        channel_(OrDie("connecting", FaultChannel::Connect(target_->userfaultfd()))) {
+    Register();
+  }
+  ~Armable() { channel_.Unregister(child_.range()); }
+
+  AddressRange range() const { return child_.range(); }
+  const FaultChannel& channel() const { return channel_; }
+  void Register() const {
+    if (channel_.Register(range()) != RegisterOutcome::kDone) Die("registering");
+  }
+  void Arm() const { OrDie("arming", channel_.Arm(range())); }
+  void Open(AddressRange range) const {
+    if (channel_.Open(range) != OpenOutcome::kOpened) Die("opening");
+  }
+
+ private:
+  MemoryChild child_;
+  std::unique_ptr<Target> target_;
+  FaultChannel channel_;
+};
+
+// Arguments: MiB, 1 for huge pages.
+Armable MakeArmable(const benchmark::State& state) {
+  return Armable(MiB(static_cast<uint64_t>(state.range(0))), state.range(1) != 0);
+}
+
+void Report(benchmark::State& state) {
+  const double gib = static_cast<double>(state.range(0)) / 1024;
+  state.counters["per_GiB"] = benchmark::Counter(
+      gib, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+
+// Times `measured` alone; `prepare` comes before and `undo` after it.
+template <class Prepare, class Measured>
+void Time(benchmark::State& state, Prepare prepare, Measured measured) {
+  const Clock& clock = MonotonicClock();
+  for (auto _ : state) {
+    prepare();
+    const TimePoint begin = clock.Now();
+    measured();
+    state.SetIterationTime(Seconds(clock.Now() - begin));
+  }
+  Report(state);
+}
+
+void BM_Arm(benchmark::State& state) {
+  const Armable memory = MakeArmable(state);
+  Time(
+      state, [&] { memory.Open(memory.range()); }, [&] { memory.Arm(); });
+}
+
+void BM_OpenAtOnce(benchmark::State& state) {
+  const Armable memory = MakeArmable(state);
+  Time(
+      state, [&] { memory.Arm(); }, [&] { memory.Open(memory.range()); });
+}
+
+void BM_OpenInRuns(benchmark::State& state) {
+  const Armable memory = MakeArmable(state);
+  Time(
+      state, [&] { memory.Arm(); },
+      [&] {
+        for (TargetAddress at = memory.range().begin; at < memory.range().end; at = at + KiB(256)) {
+          memory.Open({at, at + KiB(256)});
+        }
+      });
+}
+
+void BM_RegisterAndArm(benchmark::State& state) {
+  const Armable memory = MakeArmable(state);
+  Time(
+      state, [&] { memory.channel().Unregister(memory.range()); },
+      [&] {
+        memory.Register();
+        memory.Arm();
+      });
+}
+
+void BM_UnregisterArmed(benchmark::State& state) {
+  const Armable memory = MakeArmable(state);
+  Time(
+      state,
+      [&] {
+        memory.Register();
+        memory.Arm();
+      },
+      [&] { memory.channel().Unregister(memory.range()); });
+}
+
+#define STILLFRAME_PER_GIB(function)  \
+  BENCHMARK(function)                 \
+      ->ArgNames({"MiB", "huge"})     \
+      ->Args({1024, 0})               \
+      ->Args({1024, 1})               \
+      ->UseManualTime()               \
+      ->Unit(benchmark::kMillisecond) \
+      ->MinTime(1)
+STILLFRAME_PER_GIB(BM_Arm);
+STILLFRAME_PER_GIB(BM_OpenAtOnce);
+STILLFRAME_PER_GIB(BM_OpenInRuns);
+STILLFRAME_PER_GIB(BM_RegisterAndArm);
+STILLFRAME_PER_GIB(BM_UnregisterArmed);
+
+}  // namespace
+}  // namespace stillframe::bench
+
+int main(int argc, char** argv) {
+  stillframe::bench::PrintHeading(argc, argv);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
