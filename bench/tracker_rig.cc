@@ -24,7 +24,7 @@ TrackerRig::TrackerRig(const Target& target, const FaultChannel& channel, Addres
   std::vector<PlannedMapping> plan = {
       {.mapping = mapping, .treatment = Treatment::kArm, .saved = range, .reason = {}}};
   OrDie("registering", armed_.Register(&plan));
-  tracked_ = ArmedMemory::MakeTracked(plan);
+  tracked_ = armed_.MakeTracked(plan);
   OrDie("arming", armed_.Arm(plan, tracked_.get()));
   tracker_->SetMemory(tracked_.get());
   tracker_->SetMode(copying ? FaultTracker::Mode::kServing : FaultTracker::Mode::kOpening);

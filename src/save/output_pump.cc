@@ -1,9 +1,5 @@
 #include "save/output_pump.h"
 
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -23,13 +19,10 @@ OutputPump::OutputPump(const RegionSet& regions, Stage& stage, PausedCopies& cop
 OutputPump::~OutputPump() { Stop(); }
 
 void OutputPump::Start() {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = ServiceThread("out", kNice, [this] { Run(); });
 }
 
 void OutputPump::Run() {
-  tid_.store(gettid(), std::memory_order_release);
-  prctl(PR_SET_NAME, "stillframe-out");
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   while (!stopping_.load(std::memory_order_acquire)) {
     // Read before the stage is looked at: what was put in before it was set is then seen.
     const bool finishing = finishing_.load(std::memory_order_acquire);

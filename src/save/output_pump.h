@@ -3,9 +3,8 @@
 #define STILLFRAME_SAVE_OUTPUT_PUMP_H_
 
 #include <atomic>
-#include <optional>
-#include <thread>
 
+#include "base/service_thread.h"
 #include "region/region_set.h"
 #include "save/output_pacer.h"
 #include "save/paused_copy.h"
@@ -33,8 +32,8 @@ class OutputPump {
   void Stop();
   // An output error is known: Finish will return it.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  // Its thread; 0 until it has begun.
-  pid_t tid() const { return tid_.load(std::memory_order_acquire); }
+  // Its thread, once started.
+  pid_t tid() const { return thread_.tid(); }
 
  private:
   void Run();
@@ -48,8 +47,7 @@ class OutputPump {
   PausedCopies& copies_;
   PageSink& sink_;
   OutputPacer& pacer_;
-  std::thread thread_;
-  std::atomic<pid_t> tid_ = 0;
+  ServiceThread thread_;
   std::atomic<bool> finishing_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> failed_ = false;

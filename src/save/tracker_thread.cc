@@ -1,9 +1,6 @@
 #include "save/tracker_thread.h"
 
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <array>
 
@@ -12,6 +9,7 @@
 namespace stillframe {
 namespace {
 
+// Without the right to it, the others run below us all the same.
 constexpr int kNice = -10;
 
 timespec ToTimespec(Duration duration) {
@@ -22,7 +20,7 @@ timespec ToTimespec(Duration duration) {
 }  // namespace
 
 TrackerThread::TrackerThread(const FaultChannel& channel, FaultTracker& tracker, Stage& stage)
-    : channel_(channel), tracker_(tracker), stage_(stage), thread_([this] { Run(); }) {}
+    : channel_(channel), tracker_(tracker), stage_(stage), thread_("trk", kNice, [this] { Run(); }) {}
 
 TrackerThread::~TrackerThread() {
   stopping_.store(true, std::memory_order_release);
@@ -31,9 +29,6 @@ TrackerThread::~TrackerThread() {
 }
 
 void TrackerThread::Run() {
-  prctl(PR_SET_NAME, "stillframe-trk");
-  // Fails without CAP_SYS_NICE; the others run below us all the same.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   const RcuThread rcu;
   std::array<pollfd, 3> entries{{{.fd = channel_.descriptor(), .events = POLLIN, .revents = 0},
                                  {.fd = tracker_.wake().get(), .events = POLLIN, .revents = 0},

@@ -3,8 +3,8 @@
 #define STILLFRAME_SAVE_TRACKER_THREAD_H_
 
 #include <atomic>
-#include <thread>
 
+#include "base/service_thread.h"
 #include "fault/fault_channel.h"
 #include "track/fault_tracker.h"
 #include "track/stage.h"
@@ -28,7 +28,7 @@ class TrackerThread {
   FaultTracker& tracker_;
   Stage& stage_;
   std::atomic<bool> stopping_ = false;
-  std::thread thread_;
+  ServiceThread thread_;
 };
 
 }  // namespace stillframe

@@ -71,6 +71,9 @@ Result<void> CheckExecutable(pid_t pid, int directory, pid_t live_thread) {
     char name[1];
     if (readlinkat(directory, TaskPath(live_thread, "exe").c_str(), name, sizeof(name)) >= 0)
       return {};
+    if (errno == ENOENT || errno == ESRCH) {
+      return Fail(ErrorCode::kTargetGone, Attaching(pid) + "it exited meanwhile");
+    }
     return FailErrno(errno, Attaching(pid) + "looking at its program",
                      "run as the user that owns it, or as root");
   }

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mapped_memory.h"
+#include "base/service_thread.h"
 #include "stillframe/target.h"
 #include "sys/proc_file.h"
 #include "sys/process_status.h"
@@ -50,6 +51,13 @@ void Park(int, siginfo_t*, void*) {
   }
   lot->parked.fetch_sub(1);
   errno = saved_errno;
+}
+
+// A thread that serves the save: parked, it would serve nobody.
+bool IsServiceThread(pid_t tid) {
+  std::array<char, 32> name;
+  return ReadSmallFile(AT_FDCWD, ProcPath("/proc/self/task/", tid, "comm").c_str(), name)
+      .starts_with(kServiceThreadPrefix);
 }
 
 // Parks and releases all threads of the process but some.
@@ -128,7 +136,7 @@ bool Parking::SignalOthers() {
   bool all = true;
   NumberedEntries threads(AT_FDCWD, "/proc/self/task");
   while (const pid_t tid = threads.Next()) {
-    if (Exempt(tid) || IsParked(tid)) continue;
+    if (Exempt(tid) || IsParked(tid) || IsServiceThread(tid)) continue;
     if (!WasSignalled(tid)) {
       if (signalled_count_ == kMostThreads) return false;
       if (syscall(SYS_tgkill, getpid(), tid, signal_) != 0) continue;  // it has just ended

@@ -94,8 +94,8 @@ Result<void> ThreadStopper::SeizeNew(size_t* found) {
   while (const pid_t tid = tids.Next()) {
     const auto known = threads_.find(tid);
     if (known != threads_.end() && !known->second.gone) continue;
-    // To stop a worker of io_uring would end the target's read or write that it is busy with, with EINTR. What workers write into
-    // armed memory faults as anything else does.
+    // To stop a worker of io_uring would end the target's read or write that it is busy with, with
+    // EINTR. What workers write into armed memory faults as anything else does.
     const auto stat = ReadStat(directory_, TaskPath(tid, "stat").c_str());
     if (!stat || stat->dead() || stat->kernel_worker()) continue;
     STILLFRAME_ASSIGN(const bool seized, Seize(tid));
@@ -218,7 +218,7 @@ std::vector<pid_t> ThreadStopper::StoppedThreads() const {
   for (const auto& [tid, thread] : threads_) {
     if (thread.stopped && !thread.gone) tids.push_back(tid);
   }
-  std::ranges::stable_partition(tids, [&](pid_t tid) { return tid == pid_; });
+  std::stable_partition(tids.begin(), tids.end(), [&](pid_t tid) { return tid == pid_; });
   return tids;
 }
 

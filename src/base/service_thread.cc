@@ -1,0 +1,33 @@
+#include "base/service_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <future>
+#include <string>
+#include <utility>
+
+namespace stillframe {
+
+ServiceThread::ServiceThread(std::string_view name, int nice, std::function<void()> run) {
+  const std::string full_name = std::string(kServiceThreadPrefix) + std::string(name);
+  std::promise<pid_t> started;
+  std::future<pid_t> tid = started.get_future();
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([full_name, nice, run = std::move(run), started = std::move(started)]() mutable {
+    prctl(PR_SET_NAME, full_name.c_str());
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
+    started.set_value(gettid());
+    run();
+  });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  tid_ = tid.get();
+}
+
+}  // namespace stillframe

@@ -1,0 +1,220 @@
+// Saving regions of one's own process while its threads go on writing: the image equals a copy made at the instant.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/mapped_memory.h"
+#include "stillframe/stillframe.h"
+#include "support/temp_dir.h"
+
+namespace stillframe {
+namespace {
+
+AddressRange RangeOf(const void* begin, size_t size) {
+  const auto address = reinterpret_cast<uint64_t>(begin);
+  return {{address}, {address + size}};
+}
+
+// Writers that never stop but at a barrier, when asked to.
+class Writers {
+ public:
+  Writers(std::byte* memory, size_t size, int count) : memory_(memory), size_(size) {
+    for (int i = 0; i < count; ++i) {
+      threads_.emplace_back([this, i] { Write(static_cast<uint64_t>(i) + 1); });
+    }
+  }
+  ~Writers() {
+    stop_ = true;
+    Resume();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  void Quiesce() {
+    asked_ = true;
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return resting_ == threads_.size(); });
+  }
+  void Resume() {
+    {
+      const std::lock_guard lock(mutex_);
+      asked_ = false;
+    }
+    changed_.notify_all();
+  }
+  uint64_t writes() const { return writes_; }
+
+ private:
+  void Write(uint64_t state) {
+    while (!stop_) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      std::memcpy(memory_ + state % (size_ / 8) * 8, &state, 8);
+      ++writes_;
+      if (asked_) Rest();
+    }
+  }
+  void Rest() {
+    std::unique_lock lock(mutex_);
+    ++resting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !asked_; });
+    --resting_;
+  }
+
+  std::byte* memory_;
+  size_t size_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> asked_ = false;
+  std::atomic<uint64_t> writes_ = 0;
+  size_t resting_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::thread> threads_;
+};
+
+// A copy of ranges of this process, made by the kernel into memory that is not armed.
+class Copy {
+ public:
+  explicit Copy(std::vector<AddressRange> ranges) : ranges_(std::move(ranges)) {
+    for (const AddressRange range : ranges_) memory_.emplace_back(range.size());
+    for (MappedMemory& memory : memory_) memory.Populate();
+  }
+  // No allocation.
+  bool Take() {
+    for (size_t i = 0; i < ranges_.size(); ++i) {
+      const iovec from{reinterpret_cast<void*>(ranges_[i].begin.value), ranges_[i].size().count};
+      const iovec to{memory_[i].data(), memory_[i].size().count};
+      if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != static_cast<ssize_t>(to.iov_len)) return false;
+    }
+    return true;
+  }
+  void ExpectEquals(const std::string& image) const {
+    const auto reader = ImageReader::Open(image);
+    ASSERT_TRUE(reader) << reader.error().message;
+    ASSERT_TRUE((*reader)->Verify());
+    for (size_t i = 0; i < ranges_.size(); ++i) {
+      std::vector<std::byte> saved(ranges_[i].size().count);
+      const auto read = (*reader)->Read(ranges_[i].begin, saved);
+      ASSERT_TRUE(read) << read.error().message;
+      EXPECT_EQ(std::memcmp(saved.data(), memory_[i].data(), saved.size()), 0) << "range " << i;
+    }
+  }
+
+ private:
+  std::vector<AddressRange> ranges_;
+  std::vector<MappedMemory> memory_;
+};
+
+Result<SaveSummary> Save(std::vector<AddressRange> ranges, Quiesce quiesce, Copy* copy,
+                         const std::string& image, SaveOptions options = {}) {
+  options.at_instant = [copy](pid_t) -> Result<void> {
+    if (!copy->Take()) return Fail(ErrorCode::kInternal, "the copy failed");
+    return {};
+  };
+  STILLFRAME_ASSIGN(auto sink, CreateImage({.path = image, .force = true}));
+  STILLFRAME_ASSIGN(auto target, OpenOwnProcess(std::move(ranges), std::move(quiesce)));
+  STILLFRAME_ASSIGN(auto session,
+                    SaveSession::Create(std::move(target), std::move(sink), std::move(options)));
+  return session->Run();
+}
+
+TEST(OwnProcessSaveTest, TheImageIsTheMemoryAtTheInstant) {
+  const test::TempDir directory;
+  const std::string image = directory / "image";
+  MappedMemory memory(MiB(32));
+  memory.Populate();
+  Writers writers(memory.data(), memory.size().count, 3);
+  const std::vector<AddressRange> ranges{RangeOf(memory.data(), memory.size().count)};
+  for (int round = 0; round < 5; ++round) {
+    Copy copy(ranges);
+    const auto summary = Save(ranges,
+                              {.quiesce = [&]() -> Result<void> {
+                                 writers.Quiesce();
+                                 return {};
+                               },
+                               .resume = [&] { writers.Resume(); }},
+                              &copy, image);
+    ASSERT_TRUE(summary) << summary.error().message;
+    EXPECT_EQ(summary->total, ToPages(MiB(32)));
+    EXPECT_EQ(summary->pages.lost, Pages{0});
+    copy.ExpectEquals(image);
+  }
+  EXPECT_GT(writers.writes(), 0u);
+}
+
+TEST(OwnProcessSaveTest, ASmallStageIsEnough) {
+  const test::TempDir directory;
+  const std::string image = directory / "image";
+  MappedMemory memory(MiB(16));
+  memory.Populate();
+  Writers writers(memory.data(), memory.size().count, 2);
+  const std::vector<AddressRange> ranges{RangeOf(memory.data(), memory.size().count)};
+  Copy copy(ranges);
+  const auto summary = Save(ranges, ParkAllThreads(SIGRTMIN + 3), &copy, image, {.stage = MiB(1)});
+  ASSERT_TRUE(summary) << summary.error().message;
+  copy.ExpectEquals(image);
+}
+
+// The library's own allocations land in the very memory that is armed.
+TEST(OwnProcessSaveTest, EvenTheHeapItself) {
+  const test::TempDir directory;
+  const std::string image = directory / "image";
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // everything comes from the heap
+  std::vector<std::unique_ptr<std::byte[]>> blocks;
+  for (int i = 0; i < 256; ++i) blocks.push_back(std::make_unique<std::byte[]>(64 << 10));
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> churners;
+  for (int t = 0; t < 2; ++t) {
+    churners.emplace_back([&stop] {
+      std::vector<std::unique_ptr<char[]>> live(64);
+      for (uint64_t i = 0; !stop; ++i) {
+        live[i % live.size()] = std::make_unique<char[]>(1000 + i % 50'000);
+        live[i % live.size()][i % 1000] = 'x';
+      }
+    });
+  }
+  const auto heap_begin = reinterpret_cast<uint64_t>(blocks.front().get()) & ~uint64_t{4095};
+  const auto heap_end = reinterpret_cast<uint64_t>(blocks.back().get()) & ~uint64_t{4095};
+  ASSERT_LT(heap_begin, heap_end);
+  const std::vector<AddressRange> ranges{{{heap_begin}, {heap_end}}};
+  for (int round = 0; round < 5; ++round) {
+    Copy copy(ranges);
+    const auto summary = Save(ranges, ParkAllThreads(SIGRTMIN + 3), &copy, image, {.stage = MiB(1)});
+    ASSERT_TRUE(summary) << summary.error().message;
+    copy.ExpectEquals(image);
+  }
+  stop = true;
+  for (std::thread& churner : churners) churner.join();
+}
+
+TEST(OwnProcessSaveTest, AQuiesceThatFailsLeavesNothingBehind) {
+  const test::TempDir directory;
+  const std::string image = directory / "image";
+  MappedMemory memory(MiB(1));
+  memory.Populate();
+  const std::vector<AddressRange> ranges{RangeOf(memory.data(), memory.size().count)};
+  Copy copy(ranges);
+  const auto summary = Save(ranges,
+                            {.quiesce = []() -> Result<void> {
+                               return Fail(ErrorCode::kLimit, "no rest to be had");
+                             },
+                             .resume = [] {}},
+                            &copy, image);
+  ASSERT_FALSE(summary);
+  EXPECT_EQ(summary.error().code, ErrorCode::kLimit);
+  EXPECT_NE(access(image.c_str(), F_OK), 0);
+  memory.data()[17] = std::byte{1};  // nothing is protected any more
+}
+
+}  // namespace
+}  // namespace stillframe
