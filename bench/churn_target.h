@@ -14,8 +14,8 @@
 namespace stillframe::bench {
 
 // stillframe-workload with blocks of 64 KiB to 1 MiB, each a mapping of its own (mallopt fixes the
-// threshold), of which it frees one and allocates another `frees_per_second` times a second. Thread
-// rule: one thread.
+// threshold), of which it frees one and allocates another `frees_per_second` times a second.
+// Thread rule: one thread.
 class ChurnTarget {
  public:
   // Returns when all its memory is filled and the churn runs. Ends the program when it doesn't

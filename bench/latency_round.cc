@@ -18,6 +18,9 @@ constexpr Duration kLead = std::chrono::milliseconds(200);
 // could not write.
 constexpr Duration kResume = std::chrono::milliseconds(10);
 
+// Between late writes that have causes of their own.
+constexpr Duration kGap = std::chrono::milliseconds(5);
+
 // When pages were being saved.
 struct Saving {
   TimePoint from;
@@ -49,14 +52,28 @@ Saving Save(RoundKind kind, const PacedWriter& writer, const RoundPlan& plan, Ro
   if (kind == RoundKind::kDiscard) {
     return SaveByLibrary(writer, {.path = "/dev/null"}, plan.bandwidth, result);
   }
-  OutputChild output(plan.stall);
+  OutputChild output(kind == RoundKind::kDrain ? StallPlan{} : plan.stall);
   const Saving saving =
-      kind == RoundKind::kStall
-          ? SaveByLibrary(writer, {.descriptor = output.descriptor()}, plan.bandwidth, result)
-          : SaveByControl(writer, output.descriptor(), plan.bandwidth, result);
+      kind == RoundKind::kControl
+          ? SaveByControl(writer, output.descriptor(), plan.bandwidth, result)
+          : SaveByLibrary(writer, {.descriptor = output.descriptor()}, plan.bandwidth, result);
   output.Finish();
   result->stalls = output.stalls();
   return saving;
+}
+
+std::vector<LateStretch> StretchesOf(const std::vector<LateWrite>& late) {
+  std::vector<LateStretch> stretches;
+  for (const LateWrite& write : late) {
+    if (stretches.empty() || write.intended > stretches.back().end + kGap) {
+      stretches.push_back({.begin = write.intended, .end = write.intended});
+    }
+    LateStretch& stretch = stretches.back();
+    stretch.end = write.intended;
+    ++stretch.writes;
+    stretch.worst = std::max(stretch.worst, write.latency);
+  }
+  return stretches;
 }
 
 }  // namespace
@@ -67,6 +84,8 @@ std::string_view NameOf(RoundKind kind) {
       return "no save";
     case RoundKind::kDiscard:
       return "discard";
+    case RoundKind::kDrain:
+      return "drain";
     case RoundKind::kStall:
       return "stall";
     case RoundKind::kControl:
@@ -87,6 +106,8 @@ RoundResult RunRound(RoundKind kind, const PacedWriter& writer, const RoundPlan&
   std::this_thread::sleep_until(begin + plan.length);
   const std::vector<LateWrite> late =
       writer.LateIn(begin, std::max(begin + plan.length, clock.Now()));
+  result.began = begin;
+  result.stretches = StretchesOf(late);
   result.late = late.size();
   for (const LateWrite& write : late) {
     if (saving && (write.intended < saving->from || write.intended >= saving->to)) continue;

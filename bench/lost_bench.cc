@@ -1,9 +1,9 @@
 // How many pages a save loses to a target that gives memory back: malloc/free churn at several
 // rates beside 1 GiB of other memory.
 //
-// Blocks of 64 KiB to 1 MiB, each a mapping of its own, so that each free unmaps; munmap tells only
-// afterwards. "lost share": pages lost over pages present at the pause. "unmaps": unmap events
-// during the save. Medians over the saves, the highest share beside it.
+// Blocks of 64 KiB to 1 MiB, each a mapping of its own, so that each free unmaps; munmap tells
+// only afterwards. "lost share": pages lost over pages present at the pause. "unmaps": unmap
+// events during the save. Medians over the saves, the highest share beside it.
 #include <unistd.h>
 
 #include <cstdio>
@@ -30,12 +30,16 @@ struct Churned {
   std::vector<double> share;
   std::vector<double> unmaps;
   std::vector<double> seconds;
-  std::vector<double> frees;  // a second, while the save was under way
+  std::vector<double> frees;        // a second, while the save was under way
+  std::vector<double> frees_alone;  // the same just before it
 };
 
 void SaveOnce(const ChurnTarget& target, const SaveOptions& options, Churned* churned) {
   const std::string image = "/dev/shm/stillframe-bench-" + std::to_string(getpid()) + ".image";
+  const uint64_t alone = target.Frees();
+  std::this_thread::sleep_for(kBetween);
   const uint64_t before = target.Frees();
+  churned->frees_alone.push_back(static_cast<double>(before - alone) / Seconds(kBetween));
   const TimedSave save = OrDie("saving", SaveTimed(target.pid(), {.path = image}, options));
   const uint64_t frees = target.Frees() - before;
   unlink(image.c_str());
@@ -53,9 +57,10 @@ void SaveOnce(const ChurnTarget& target, const SaveOptions& options, Churned* ch
 }
 
 void Print(int rate, const Churned& churned) {
-  std::printf("%8d %9.0f %9.0f %8.0f %8.4f%% %8.4f%% %8.0f %8.2f", rate, Median(churned.frees),
-              Median(churned.present), Median(churned.lost), Median(churned.share) * 100,
-              Highest(churned.share) * 100, Median(churned.unmaps), Median(churned.seconds));
+  std::printf("%8d %9.0f %9.0f %9.0f %8.0f %8.4f%% %8.4f%% %8.0f %8.2f", rate,
+              Median(churned.frees_alone), Median(churned.frees), Median(churned.present),
+              Median(churned.lost), Median(churned.share) * 100, Highest(churned.share) * 100,
+              Median(churned.unmaps), Median(churned.seconds));
   if (rate == kAimRate) {
     std::printf("  aim < %.1f%%: %s", kAim * 100, Median(churned.share) < kAim ? "met" : "MISSED");
   }
@@ -76,16 +81,15 @@ int Main(int argc, char** argv) {
   PrintHeading(argc, argv);
   SaveOptions options;
   options.max_bandwidth = MiB(static_cast<uint64_t>(bandwidth));
-  std::printf("%8s %9s %9s %8s %9s %9s %8s %8s\n", "frees/s", "frees/s", "pages", "pages", "lost",
-              "lost", "unmaps", "save");
-  std::printf("%8s %9s %9s %8s %9s %9s %8s %8s\n", "asked", "done", "present", "lost", "share",
-              "highest", "", "s");
+  std::printf("%8s %9s %9s %9s %8s %9s %9s %8s %8s\n", "frees/s", "frees/s", "frees/s", "pages",
+              "pages", "lost", "lost", "unmaps", "save");
+  std::printf("%8s %9s %9s %9s %8s %9s %9s %8s %8s\n", "asked", "alone", "saved", "present", "lost",
+              "share", "highest", "", "s");
   bool met = true;
   for (const int rate : {100, 1000, 10000}) {
     const ChurnTarget target(MiB(static_cast<uint64_t>(memory)), rate, blocks);
     Churned churned;
     for (int i = 0; i < saves; ++i) {
-      std::this_thread::sleep_for(kBetween);
       SaveOnce(target, options, &churned);
     }
     Print(rate, churned);

@@ -1,10 +1,10 @@
 // How fast an idle target is saved, against a plain loop of process_vm_readv and write of the same
 // memory.
 //
-// Times of the saver run from the instant of the image (everything is armed, the target is about to
-// run again) until the image is complete and the target unregistered: attaching and the pause are
-// not in them. "with pause" has both in it. The two ways take turns, and only the ratio of their
-// medians within one run is a result.
+// Times of the saver run from the instant of the image (everything is armed, the target is about
+// to run again) until the image is complete and the target unregistered: attaching and the pause
+// are not in them. "with pause" has both in it. The two ways take turns, and only the ratio of
+// their medians within one run is a result.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -26,8 +26,8 @@ class MemoryChild {
   pid_t pid() const { return child_->pid(); }
   AddressRange range() const { return range_; }
 
-  // Makes it write one word to each of `pages` pages, from page `first` on, `step` pages apart, and
-  // waits until it has. Returns how long the child took. How long each write took is added to
+  // Makes it write one word to each of `pages` pages, from page `first` on, `step` pages apart,
+  // and waits until it has. Returns how long the child took. How long each write took is added to
   // waits().
   Duration Write(uint64_t first, uint64_t pages, uint64_t step = 1);
   const LatencyHistogram& waits() const { return shared_->waits; }

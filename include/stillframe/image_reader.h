@@ -1,4 +1,5 @@
-// Reads an image. Trusts nothing in the file: every length, offset and count is checked before it is used.
+// Reads an image. Trusts nothing in the file: every length, offset and count is checked before it
+// is used.
 #ifndef STILLFRAME_IMAGE_READER_H_
 #define STILLFRAME_IMAGE_READER_H_
 
@@ -35,7 +36,8 @@ struct ImageRun {
 class ImageReader {
  public:
   // Reads header, trailer and index, and checks their checksums.
-  // Errors: kDamaged (not an image, cut off, altered, a later version: the message says which), else as for open(2).
+  // Errors: kDamaged (not an image, cut off, altered, a later version: the message says which),
+  // else as for open(2).
   static Result<std::unique_ptr<ImageReader>> Open(const std::string& path);
 
   virtual ~ImageReader() = default;
@@ -50,8 +52,9 @@ class ImageReader {
   // The runs that overlap `range`, cut to it. Addresses that the image doesn't hold are left out.
   virtual std::vector<ImageRun> Runs(AddressRange range) const = 0;
 
-  // Fills `to` with the memory from `address` on, any alignment. Every block that is touched is checked.
-  // Errors: kUsage for an address the image doesn't hold, kInternal for a page that was lost, kDamaged.
+  // Fills `to` with the memory from `address` on, any alignment. Every block that is touched is
+  // checked. Errors: kUsage for an address the image doesn't hold, kInternal for a page that was
+  // lost, kDamaged.
   virtual Result<void> Read(TargetAddress address, std::span<std::byte> to) const = 0;
 
   // Reads the whole file: every checksum, all padding, and that the pages account for all mappings.

@@ -31,8 +31,9 @@ struct SavedMapping {
   bool operator==(const SavedMapping&) const = default;
 };
 
-// A range that is not in the image, and why: "filter", "dontdump", "io", "shared", "unreadable" (left out or copied in the pause on
-// purpose), or for lost pages "unmapped", "discarded", "ksm", "unmarked".
+// A range that is not in the image, and why: "filter", "dontdump", "io", "shared", "unreadable"
+// (left out or copied in the pause on purpose), or for lost pages "unmapped", "discarded", "ksm",
+// "unmarked".
 struct RangeReason {
   AddressRange range;
   std::string reason;
@@ -43,11 +44,12 @@ struct RangeReason {
 struct ImageMetadata {
   ProcessState process;
   std::vector<SavedMapping> mappings;  // by address, not overlapping
-  std::vector<RangeReason> skipped;    // mappings left out, and those saved another way than asked for
-  uint64_t instant_unix_ns = 0;        // CLOCK_REALTIME at the instant
+  std::vector<RangeReason>
+      skipped;                   // mappings left out, and those saved another way than asked for
+  uint64_t instant_unix_ns = 0;  // CLOCK_REALTIME at the instant
   uint64_t pause_ns = 0;
-  uint64_t filter = 0;                 // the coredump filter that was applied
-  std::string kernel;                  // uname -r
+  uint64_t filter = 0;  // the coredump filter that was applied
+  std::string kernel;   // uname -r
   std::string host;
   bool operator==(const ImageMetadata&) const = default;
 };
@@ -72,21 +74,24 @@ class PageSink {
   // Without a Finish that succeeded, nothing is left behind.
   virtual ~PageSink() = default;
 
-  // `pages`: whole pages, the first one at `address`, which is page-aligned. Copied or written before this returns. May block on
-  // the output.
-  virtual Result<void> Write(TargetAddress address, std::span<const std::byte> pages, PageSource source) = 0;
+  // `pages`: whole pages, the first one at `address`, which is page-aligned. Copied or written
+  // before this returns. May block on the output.
+  virtual Result<void> Write(TargetAddress address, std::span<const std::byte> pages,
+                             PageSource source) = 0;
   // Pages that were never there, so zero.
   virtual Result<void> Zero(AddressRange range) = 0;
   // Pages that could not be saved.
   virtual Result<void> Lost(AddressRange range, std::string_view reason) = 0;
-  // Writes the rest, syncs and publishes. Fails with kInternal unless every page of metadata.mappings' saved ranges was
-  // told of exactly once.
+  // Writes the rest, syncs and publishes. Fails with kInternal unless every page of
+  // metadata.mappings' saved ranges was told of exactly once.
   virtual Result<void> Finish(const ImageMetadata& metadata) = 0;
-  // Makes a Write that blocks on the output return kInterrupted, now and from here on. Any thread, async-signal-safe.
+  // Makes a Write that blocks on the output return kInterrupted, now and from here on. Any thread,
+  // async-signal-safe.
   virtual void Interrupt() = 0;
 
-  // Bounds the output: `pacer` is asked before each write, of at most `largest` bytes, with what is about to go out. It may sleep, and
-  // its error ends the write. Set once, before the first page. A sink with no output of its own may ignore it.
+  // Bounds the output: `pacer` is asked before each write, of at most `largest` bytes, with what is
+  // about to go out. It may sleep, and its error ends the write. Set once, before the first page. A
+  // sink with no output of its own may ignore it.
   virtual void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) {
     static_cast<void>(pacer);
     static_cast<void>(largest);
@@ -98,13 +103,14 @@ class PageSink {
 // Where an image goes.
 struct Output {
   std::string path = {};  // empty: `descriptor` is used
-  int descriptor = -1;  // not closed by us
-  bool force = false;   // replace an existing regular file, which stays whole until the new one is complete
+  int descriptor = -1;    // not closed by us
+  bool force =
+      false;  // replace an existing regular file, which stays whole until the new one is complete
 };
 
-// Opens the output and writes the image's header. A regular file appears under its name only with Finish. FIFOs, devices
-// and descriptors are written front to back, like a pipe.
-// Errors: kOutput or kPermission (no such directory, read-only, full), kUsage (exists, without force; is a directory).
+// Opens the output and writes the image's header. A regular file appears under its name only with
+// Finish. FIFOs, devices and descriptors are written front to back, like a pipe. Errors: kOutput or
+// kPermission (no such directory, read-only, full), kUsage (exists, without force; is a directory).
 Result<std::unique_ptr<PageSink>> CreateImage(const Output& output);
 
 }  // namespace stillframe

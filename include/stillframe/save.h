@@ -28,14 +28,16 @@ struct SaveOptions {
   ThrottleOptions throttle = {};
   Bytes max_bandwidth{0};  // per second, all bytes to the output; zero: no limit. At least 64 KiB.
   Bytes stage = MiB(64);   // at least 1 MiB, at most 64 GiB
-  // The longest a write of the target may wait for room in the stage; then the image is given up. At least 1 ms.
+  // The longest a write of the target may wait for room in the stage; then the image is given up.
+  // At least 1 ms.
   Duration max_stall = std::chrono::seconds(1);
   OnLost on_lost = OnLost::kKeep;
-  // Runs on the session's thread at the instant of the image, everything armed, the target standing still. An error gives
-  // the save up. Not bounded here: bound it yourself.
+  // Runs on the session's thread at the instant of the image, everything armed, the target standing
+  // still. An error gives the save up. Not bounded here: bound it yourself.
   std::function<Result<void>(pid_t pid)> at_instant = nullptr;
   Duration stop_timeout = std::chrono::milliseconds(100);
-  std::optional<uint64_t> filter = std::nullopt;  // as /proc/PID/coredump_filter; unset: the target's own
+  std::optional<uint64_t> filter =
+      std::nullopt;  // as /proc/PID/coredump_filter; unset: the target's own
   bool include_dontdump = false;
 };
 
@@ -56,7 +58,7 @@ struct SaveSummary {
   Duration duration{0};
   Bytes memory;  // all of what the image describes
   Bytes image;
-  Pages total;   // zero + scanned + faulted + paused + lost
+  Pages total;  // zero + scanned + faulted + paused + lost
   SinkCounters pages;
   WaitSummary wait;
   std::string policy;
@@ -84,7 +86,8 @@ struct SaveProgress {
   Duration elapsed{0};
 };
 
-// One save of one target. Thread rule: Run on the thread that made the target; Cancel and Progress from any thread.
+// One save of one target. Thread rule: Run on the thread that made the target; Cancel and Progress
+// from any thread.
 class SaveSession {
  public:
   // Errors: kUsage for an option outside its range.
@@ -93,15 +96,16 @@ class SaveSession {
                                                      SaveOptions options);
   virtual ~SaveSession() = default;
 
-  // Once. Whatever it returns, the target then runs and nothing of it is protected any more; without success the sink
-  // was not finished.
+  // Once. Whatever it returns, the target then runs and nothing of it is protected any more;
+  // without success the sink was not finished.
   virtual Result<SaveSummary> Run() = 0;
   // Makes Run give up with kInterrupted. Async-signal-safe.
   virtual void Cancel() = 0;
   virtual SaveProgress Progress() const = 0;
 };
 
-// The whole of it: checks the options, opens the output, attaches, saves. Nothing is touched before all earlier steps succeeded.
+// The whole of it: checks the options, opens the output, attaches, saves. Nothing is touched before
+// all earlier steps succeeded.
 Result<SaveSummary> SaveProcess(pid_t pid, const Output& output, SaveOptions options = {});
 
 }  // namespace stillframe

@@ -18,14 +18,15 @@
 namespace stillframe {
 
 struct ReadOutcome {
-  Bytes copied;    // how much arrived, from the first byte on
-  int error = 0;   // errno that ended it; 0 when all arrived
+  Bytes copied;   // how much arrived, from the first byte on
+  int error = 0;  // errno that ended it; 0 when all arrived
 };
 
-// A process whose memory is to be saved. Descriptors that it hands out stay its own and live as long as it does.
+// A process whose memory is to be saved. Descriptors that it hands out stay its own and live as
+// long as it does.
 //
-// Thread rule: Pause, Resume and CaptureState belong to one thread, the one that made the target (ptrace knows its tracer by
-// thread). Everything else may be called from any thread at any time.
+// Thread rule: Pause, Resume and CaptureState belong to one thread, the one that made the target
+// (ptrace knows its tracer by thread). Everything else may be called from any thread at any time.
 class Target {
  public:
   Target() = default;
@@ -35,39 +36,46 @@ class Target {
   virtual ~Target() = default;
 
   virtual pid_t pid() const = 0;
-  // A fresh userfaultfd of the target's memory, UFFDIO_API not yet called, and the only reference to it:
-  // when we die it closes, and the target resumes unprotected. O_NONBLOCK.
+  // A fresh userfaultfd of the target's memory, UFFDIO_API not yet called, and the only reference
+  // to it: when we die it closes, and the target resumes unprotected. O_NONBLOCK.
   virtual int userfaultfd() const = 0;
-  // /proc/PID/pagemap, opened at attach and so bound to that address space: it reads 0 bytes after an exec or exit.
+  // /proc/PID/pagemap, opened at attach and so bound to that address space: it reads 0 bytes after
+  // an exec or exit.
   virtual int pagemap() const = 0;
-  // True while the address space that was attached to is the process's own: false after exit or exec.
+  // True while the address space that was attached to is the process's own: false after exit or
+  // exec.
   virtual bool IsAlive() const = 0;
   // kTargetGone with "exited" or "replaced by exec"; success while it is alive.
   virtual Result<void> CheckAlive() const = 0;
 
-  // The mappings as they are now, by address. `details` reads smaps, which costs a walk over all present pages
-  // (tens of ns a page) and fills the fields below has_details.
+  // The mappings as they are now, by address. `details` reads smaps, which costs a walk over all
+  // present pages (tens of ns a page) and fills the fields below has_details.
   virtual Result<std::vector<Mapping>> ReadMappings(bool details) const = 0;
 
-  // Copies from `from` on into `to`, in that order. Fault path: no allocation, no log. A page that isn't there or can't be read ends
-  // it early. Whose memory it was is *not* certain (pids are re-used, exec happens): the copy must be proven through pagemap().
+  // Copies from `from` on into `to`, in that order. Fault path: no allocation, no log. A page that
+  // isn't there or can't be read ends it early. Whose memory it was is *not* certain (pids are
+  // re-used, exec happens): the copy must be proven through pagemap().
   virtual ReadOutcome Read(TargetAddress from, std::span<const iovec> to) const = 0;
 
-  // The range that a thread of the target is about to discard: one that is blocked in madvise(2) with MADV_DONTNEED,
-  // MADV_FREE, MADV_REMOVE or a relative until its event is read. Fills `ranges`, returns how many. No allocation.
+  // The range that a thread of the target is about to discard: one that is blocked in madvise(2)
+  // with MADV_DONTNEED, MADV_FREE, MADV_REMOVE or a relative until its event is read. Fills
+  // `ranges`, returns how many. No allocation.
   virtual size_t PendingDiscards(std::span<AddressRange> ranges) const = 0;
 
-  // Stops every thread, those born meanwhile included. `stop_timeout` bounds one try; threads that don't stop
-  // (NFS, a vfork in flight) make it resume all, wait and retry, a bounded number of times, then kLimit.
+  // Stops every thread, those born meanwhile included. `stop_timeout` bounds one try; threads that
+  // don't stop (NFS, a vfork in flight) make it resume all, wait and retry, a bounded number of
+  // times, then kLimit.
   virtual Result<void> Pause(Duration stop_timeout) = 0;
   // Resumes all; a stopped job stays stopped. Harmless when not paused.
   virtual Result<void> Resume() = 0;
   // Registers and all else that an ELF core needs, of a paused target.
   virtual Result<ProcessState> CaptureState() = 0;
 
-  // From the first thread asked to stop to the last one resumed, of the last pause that succeeded. While paused: so far.
+  // From the first thread asked to stop to the last one resumed, of the last pause that succeeded.
+  // While paused: so far.
   virtual Duration PauseDuration() const = 0;
-  // What attaching cost the target: the time one of its threads stood still for the injection. Zero for one's own process.
+  // What attaching cost the target: the time one of its threads stood still for the injection. Zero
+  // for one's own process.
   virtual Duration AttachDuration() const = 0;
 };
 
@@ -75,9 +83,10 @@ struct AttachOptions {
   Duration injection_timeout = std::chrono::seconds(2);
 };
 
-// Attaches to another process, without its help: see docs/attach.md for each step and what the target sees if we die in it.
-// Errors: kUsage (pid makes no sense, our own, a kernel thread, a zombie), kTargetGone, kPermission (not ours, traced by someone),
-// kUnsupported (32-bit, seccomp that can't be suspended, no userfaultfd, memory shared with another process).
+// Attaches to another process, without its help: see docs/attach.md for each step and what the
+// target sees if we die in it. Errors: kUsage (pid makes no sense, our own, a kernel thread, a
+// zombie), kTargetGone, kPermission (not ours, traced by someone), kUnsupported (32-bit, seccomp
+// that can't be suspended, no userfaultfd, memory shared with another process).
 Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& options = {});
 
 // How one's own process is made to stand still. Both run on the thread that calls Pause.
@@ -87,12 +96,13 @@ struct Quiesce {
   std::function<void()> resume;
 };
 
-// Parks every other thread of this process in the handler of a real-time signal, except those named. The handler is installed
-// for the time of the pause only. A thread that blocks the signal makes the pause fail with kLimit.
+// Parks every other thread of this process in the handler of a real-time signal, except those
+// named. The handler is installed for the time of the pause only. A thread that blocks the signal
+// makes the pause fail with kLimit.
 Quiesce ParkAllThreads(int signal, std::vector<pid_t> except = {});
 
-// The calling process itself. `ranges`: page-aligned, mapped, private anonymous or shared memory; only these are saved.
-// Errors: kUsage for a range that isn't aligned or mapped.
+// The calling process itself. `ranges`: page-aligned, mapped, private anonymous or shared memory;
+// only these are saved. Errors: kUsage for a range that isn't aligned or mapped.
 Result<std::unique_ptr<Target>> OpenOwnProcess(std::vector<AddressRange> ranges, Quiesce quiesce);
 
 }  // namespace stillframe

@@ -15,17 +15,18 @@ namespace stillframe {
 
 // One fault, as the saver sees it.
 struct FaultSeen {
-  uint64_t number = 0;  // counted from 0 in the order of arrival; names the fault from sample to sample
-  TimePoint arrival;    // at the tracker
-  Duration wait{0};     // until it was opened, or so far
+  uint64_t number =
+      0;  // counted from 0 in the order of arrival; names the fault from sample to sample
+  TimePoint arrival;  // at the tracker
+  Duration wait{0};   // until it was opened, or so far
   bool finished = false;
 };
 
 // What the saver saw since it last asked.
 struct ThrottleSample {
   TimePoint now;
-  // The faults that finished since the last sample, and those that still wait, each in the order of arrival. Valid during the
-  // call only.
+  // The faults that finished since the last sample, and those that still wait, each in the order of
+  // arrival. Valid during the call only.
   std::span<const FaultSeen> faults = {};
   // Why the saver asks again.
   enum class Reason {
@@ -52,13 +53,14 @@ struct ThrottleCounters {
   uint64_t forced = 0;    // runs pushed only because nothing had been for too long
 };
 
-// A policy. It never sleeps, never reads a clock and starts no thread, so that a simulator can drive it.
-// Thread rule: one thread.
+// A policy. It never sleeps, never reads a clock and starts no thread, so that a simulator can
+// drive it. Thread rule: one thread.
 class ThrottlePolicy {
  public:
   virtual ~ThrottlePolicy() = default;
   virtual std::string_view name() const = 0;
-  // Takes note of a sample without deciding anything: the saver can't push at present, whatever the policy says.
+  // Takes note of a sample without deciding anything: the saver can't push at present, whatever the
+  // policy says.
   virtual void Observe(const ThrottleSample& sample) = 0;
   // Takes note of a sample and decides.
   virtual ThrottleDecision Decide(const ThrottleSample& sample) = 0;

@@ -8,15 +8,21 @@
 
 namespace stillframe {
 
-// A count of one unit. Plain arithmetic; an overflow is the caller's bug, so whatever comes from a file or another
-// process is checked before it becomes one of these.
+// A count of one unit. Plain arithmetic; an overflow is the caller's bug, so whatever comes from a
+// file or another process is checked before it becomes one of these.
 template <class Unit>
 struct Quantity {
   uint64_t count = 0;
 
   constexpr auto operator<=>(const Quantity&) const = default;
-  constexpr Quantity& operator+=(Quantity other) { count += other.count; return *this; }
-  constexpr Quantity& operator-=(Quantity other) { count -= other.count; return *this; }
+  constexpr Quantity& operator+=(Quantity other) {
+    count += other.count;
+    return *this;
+  }
+  constexpr Quantity& operator-=(Quantity other) {
+    count -= other.count;
+    return *this;
+  }
   friend constexpr Quantity operator+(Quantity a, Quantity b) { return {a.count + b.count}; }
   friend constexpr Quantity operator-(Quantity a, Quantity b) { return {a.count - b.count}; }
   friend constexpr Quantity operator*(Quantity a, uint64_t factor) { return {a.count * factor}; }
@@ -37,7 +43,8 @@ constexpr Bytes KiB(uint64_t n) { return {n << 10}; }
 constexpr Bytes MiB(uint64_t n) { return {n << 20}; }
 constexpr Bytes GiB(uint64_t n) { return {n << 30}; }
 
-// The number of a page within the memory of one save: the pages of all its regions, counted through.
+// The number of a page within the memory of one save: the pages of all its regions, counted
+// through.
 struct PageIndex {
   uint64_t value = 0;
 

@@ -1,9 +1,12 @@
-// Named steps that the tests kill us at, to see what the target is left with. Compiled away unless STILLFRAME_FAIL_POINTS is set.
+// Named steps that the tests kill us at, to see what the target is left with. Compiled away unless
+// STILLFRAME_FAIL_POINTS is set.
 //
-//   STILLFRAME_FAIL_POINT=NAME:N   SIGKILL for the command at the Nth time (from 1) that step NAME was just done
-//   STILLFRAME_FAIL_TRACE=FILE     append the name of each step as it is done, a line each
+//   STILLFRAME_FAIL_POINT=NAME:N   SIGKILL for the command at the Nth time (from 1) that step NAME
+//   was just done STILLFRAME_FAIL_TRACE=FILE     append the name of each step as it is done, a line
+//   each
 //
-// A step in a helper process kills the command, not the helper: it is the command whose death has to be survived.
+// A step in a helper process kills the command, not the helper: it is the command whose death has
+// to be survived.
 #ifndef STILLFRAME_BASE_FAIL_POINT_H_
 #define STILLFRAME_BASE_FAIL_POINT_H_
 
@@ -12,7 +15,8 @@
 namespace stillframe {
 
 #ifdef STILLFRAME_FAIL_POINTS
-// To be called once before any helper is forked or thread started: counters are shared with children from then on.
+// To be called once before any helper is forked or thread started: counters are shared with
+// children from then on.
 void InitFailPoints();
 // No allocation. Any thread.
 void FailPoint(std::string_view name);

@@ -6,7 +6,8 @@
 
 namespace stillframe {
 
-// Values below 2^kSubBits have a bucket each; above, the top kSubBits+1 bits of the value choose it.
+// Values below 2^kSubBits have a bucket each; above, the top kSubBits+1 bits of the value choose
+// it.
 size_t LatencyHistogram::BucketOf(uint64_t ns) {
   const int shift = std::max(0, static_cast<int>(std::bit_width(ns)) - (kSubBits + 1));
   return (static_cast<size_t>(shift) << kSubBits) + static_cast<size_t>(ns >> shift);
@@ -30,8 +31,8 @@ void LatencyHistogram::Record(Duration value) {
 Duration LatencyHistogram::Quantile(double quantile) const {
   const uint64_t total = count();
   if (total == 0) return Duration(0);
-  const auto rank = static_cast<uint64_t>(
-      std::clamp(std::ceil(quantile * static_cast<double>(total)), 1.0, static_cast<double>(total)));
+  const auto rank = static_cast<uint64_t>(std::clamp(
+      std::ceil(quantile * static_cast<double>(total)), 1.0, static_cast<double>(total)));
   uint64_t seen = 0;
   for (size_t i = 0; i < kBuckets; ++i) {
     seen += buckets_[i].load(std::memory_order_relaxed);

@@ -1,4 +1,5 @@
-// A histogram of durations with a relative error of at most 1/32, in fixed memory: the idea of HdrHistogram.
+// A histogram of durations with a relative error of at most 1/32, in fixed memory: the idea of
+// HdrHistogram.
 #ifndef STILLFRAME_BASE_LATENCY_HISTOGRAM_H_
 #define STILLFRAME_BASE_LATENCY_HISTOGRAM_H_
 
@@ -18,7 +19,8 @@ class LatencyHistogram {
 
   uint64_t count() const { return count_.load(std::memory_order_relaxed); }
   Duration max() const { return Duration(max_.load(std::memory_order_relaxed)); }
-  // The highest value of the bucket that holds the quantile (0 to 1), never above max(); zero while empty.
+  // The highest value of the bucket that holds the quantile (0 to 1), never above max(); zero while
+  // empty.
   Duration Quantile(double quantile) const;
   // How many records were above `limit`, to the bucket's accuracy.
   uint64_t CountAbove(Duration limit) const;

@@ -1,4 +1,5 @@
-// Memory that is ours alone: outside the heap, so that it stays writable while one's own heap is write-protected.
+// Memory that is ours alone: outside the heap, so that it stays writable while one's own heap is
+// write-protected.
 #ifndef STILLFRAME_BASE_MAPPED_MEMORY_H_
 #define STILLFRAME_BASE_MAPPED_MEMORY_H_
 

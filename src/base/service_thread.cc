@@ -20,12 +20,13 @@ ServiceThread::ServiceThread(std::string_view name, int nice, std::function<void
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([full_name, nice, run = std::move(run), started = std::move(started)]() mutable {
-    prctl(PR_SET_NAME, full_name.c_str());
-    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
-    started.set_value(gettid());
-    run();
-  });
+  thread_ =
+      std::thread([full_name, nice, run = std::move(run), started = std::move(started)]() mutable {
+        prctl(PR_SET_NAME, full_name.c_str());
+        setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
+        started.set_value(gettid());
+        run();
+      });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   tid_ = tid.get();
 }

@@ -10,15 +10,17 @@
 
 namespace stillframe {
 
-// What the names of all such threads begin with: whoever parks the threads of a program leaves these out.
+// What the names of all such threads begin with: whoever parks the threads of a program leaves
+// these out.
 inline constexpr std::string_view kServiceThreadPrefix = "stillframe-";
 
 // Takes no signals, so that no handler of the program runs on it. Thread rule: that of std::thread.
 class ServiceThread {
  public:
   ServiceThread() = default;
-  // Returns when the thread has its name, its priority and its number. `name` comes behind the prefix, at most 4 characters.
-  // `nice` as for setpriority(2); without the right to it, it stays as it is.
+  // Returns when the thread has its name, its priority and its number. `name` comes behind the
+  // prefix, at most 4 characters. `nice` as for setpriority(2); without the right to it, it stays
+  // as it is.
   ServiceThread(std::string_view name, int nice, std::function<void()> run);
   ServiceThread(ServiceThread&&) = default;
   ServiceThread& operator=(ServiceThread&&) = default;

@@ -76,11 +76,15 @@ RegisterOutcome FaultChannel::Register(AddressRange range) const {
   const UffdResult result = UffdRegisterWriteProtect(fd_, range);
   FailPoint("uffd.register");
   switch (result.outcome) {
-    case UffdOutcome::kDone: return RegisterOutcome::kDone;
-    case UffdOutcome::kBusy: return RegisterOutcome::kTaken;
+    case UffdOutcome::kDone:
+      return RegisterOutcome::kDone;
+    case UffdOutcome::kBusy:
+      return RegisterOutcome::kTaken;
     case UffdOutcome::kGone:
-    case UffdOutcome::kNoMapping: return RegisterOutcome::kGone;
-    default: return RegisterOutcome::kRefused;
+    case UffdOutcome::kNoMapping:
+      return RegisterOutcome::kGone;
+    default:
+      return RegisterOutcome::kRefused;
   }
 }
 
@@ -103,8 +107,8 @@ Result<void> FaultChannel::Arm(AddressRange range) const {
   }
   FailPoint("uffd.arm");
   if (result.ok()) return {};
-  auto failure = FailErrno(result.error, "write-protecting memory of the target", {},
-                           ErrorCode::kUnsupported);
+  auto failure =
+      FailErrno(result.error, "write-protecting memory of the target", {}, ErrorCode::kUnsupported);
   failure.value().address = range.begin;
   return failure;
 }
@@ -113,9 +117,12 @@ OpenOutcome FaultChannel::Open(AddressRange range) const {
   const UffdResult result = UffdUnprotect(fd_, range);
   FailPoint("uffd.open");
   switch (result.outcome) {
-    case UffdOutcome::kDone: return OpenOutcome::kOpened;
-    case UffdOutcome::kChanging: return OpenOutcome::kChanging;
-    default: return OpenOutcome::kGone;
+    case UffdOutcome::kDone:
+      return OpenOutcome::kOpened;
+    case UffdOutcome::kChanging:
+      return OpenOutcome::kChanging;
+    default:
+      return OpenOutcome::kGone;
   }
 }
 

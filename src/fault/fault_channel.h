@@ -1,4 +1,5 @@
-// A userfaultfd in write-protect mode: what the target wants to write comes in, what it may write goes out.
+// A userfaultfd in write-protect mode: what the target wants to write comes in, what it may write
+// goes out.
 #ifndef STILLFRAME_FAULT_FAULT_CHANNEL_H_
 #define STILLFRAME_FAULT_FAULT_CHANNEL_H_
 
@@ -17,9 +18,9 @@ namespace stillframe {
 
 enum class RegisterOutcome {
   kDone,
-  kRefused,   // this mapping can't be write-protected
-  kTaken,     // another userfaultfd has it
-  kGone,      // nothing mapped there any more, or the address space is gone
+  kRefused,  // this mapping can't be write-protected
+  kTaken,    // another userfaultfd has it
+  kGone,     // nothing mapped there any more, or the address space is gone
 };
 
 enum class OpenOutcome {
@@ -50,11 +51,12 @@ struct FaultMessages {
 
 // Owns nothing of the target: the descriptor belongs to its Target.
 //
-// Thread rule: Open, Wake, Arm, Register and Unregister from any thread; Read by one. None of them allocates.
+// Thread rule: Open, Wake, Arm, Register and Unregister from any thread; Read by one. None of them
+// allocates.
 class FaultChannel {
  public:
-  // The handshake. Asks for the events that would make pages of the target go or move without a word (remap, remove, unmap), not for
-  // forks: an untracked child simply runs.
+  // The handshake. Asks for the events that would make pages of the target go or move without a
+  // word (remap, remove, unmap), not for forks: an untracked child simply runs.
   static Result<FaultChannel> Connect(int userfaultfd);
 
   // False on kernels before 5.19: shared memory and hugetlb can't be write-protected.
@@ -62,12 +64,14 @@ class FaultChannel {
   int descriptor() const { return fd_; }
 
   RegisterOutcome Register(AddressRange range) const;
-  // Gives up all that is registered in the range, whose pages were opened before. False where it holds a mapping that knows no userfaultfd,
-  // or nothing.
+  // Gives up all that is registered in the range, whose pages were opened before. False where it
+  // holds a mapping that knows no userfaultfd, or nothing.
   //
-  // Unregistering write-protected memory walks all its page tables with the mmap lock held for writing, 20 to 40 ms per GiB. So
-  // the mode is changed to missing pages first, which walks nothing, and that is unregistered, which walks nothing either. In
-  // between a hole that is touched waits until the second call; if we die there it becomes a page of zeros, as it would have anyway.
+  // Unregistering write-protected memory walks all its page tables with the mmap lock held for
+  // writing, 20 to 40 ms per GiB. So the mode is changed to missing pages first, which walks
+  // nothing, and that is unregistered, which walks nothing either. In between a hole that is
+  // touched waits until the second call; if we die there it becomes a page of zeros, as it would
+  // have anyway.
   bool Unregister(AddressRange range) const;
   // Write-protects. kUnsupported where nothing is registered, kTargetGone.
   Result<void> Arm(AddressRange range) const;
@@ -75,8 +79,8 @@ class FaultChannel {
   OpenOutcome Open(AddressRange range) const;
   void Wake(AddressRange range) const;
 
-  // How many faults wait to be read; none when the kernel doesn't say. Zero while the descriptor is readable means that
-  // a non-fault event waits, and that its cause waits for us to read it.
+  // How many faults wait to be read; none when the kernel doesn't say. Zero while the descriptor is
+  // readable means that a non-fault event waits, and that its cause waits for us to read it.
   std::optional<size_t> PendingFaults() const;
   // Reads at most `limit` messages without blocking.
   FaultMessages Read(size_t limit) const;

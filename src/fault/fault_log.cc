@@ -4,8 +4,7 @@
 
 namespace stillframe {
 
-FaultLog::FaultLog()
-    : free_(kRecords), records_(kRecords), waiting_(kRecords), seen_(kRecords) {
+FaultLog::FaultLog() : free_(kRecords), records_(kRecords), waiting_(kRecords), seen_(kRecords) {
   for (FaultRecord& record : records_) {
     new (&record) FaultRecord{};
     free_.Push(&record);
@@ -23,7 +22,8 @@ FaultRecord* FaultLog::Arrive(TimePoint now) {
   } else {
     unrecorded_.fetch_add(1, std::memory_order_relaxed);
   }
-  // Sequentially consistent with WaitForArrival: either it sees this arrival, or this sees it waiting.
+  // Sequentially consistent with WaitForArrival: either it sees this arrival, or this sees it
+  // waiting.
   arrivals_.fetch_add(1, std::memory_order_seq_cst);
   if (somebody_waits_.load(std::memory_order_seq_cst)) arrived_.Notify();
   return record;

@@ -1,4 +1,5 @@
-// When each fault happened: written by the tracker as it happens, read by the saver, who throttles itself by it.
+// When each fault happened: written by the tracker as it happens, read by the saver, who throttles
+// itself by it.
 #ifndef STILLFRAME_FAULT_FAULT_LOG_H_
 #define STILLFRAME_FAULT_FAULT_LOG_H_
 
@@ -22,8 +23,9 @@ struct FaultRecord : FaultQueueNode {
   std::atomic<int64_t> ended_ns;  // since the clock's epoch; 0: still waiting
 };
 
-// Thread rule: Arrive and End by the tracker; Collect and WaitForArrival by the saver. The tracker's side never waits
-// and never allocates: records come from a fixed pool, and a fault that finds it empty goes unrecorded and is counted.
+// Thread rule: Arrive and End by the tracker; Collect and WaitForArrival by the saver. The
+// tracker's side never waits and never allocates: records come from a fixed pool, and a fault that
+// finds it empty goes unrecorded and is counted.
 class FaultLog {
  public:
   // Enough for as many faults as can arrive between two looks of a saver that is busy with one run.
@@ -37,7 +39,8 @@ class FaultLog {
   uint64_t arrivals() const { return arrivals_.load(std::memory_order_acquire); }
   uint64_t unrecorded() const { return unrecorded_.load(std::memory_order_relaxed); }
 
-  // The faults that ended since the last call, and those still waiting, each in the order of arrival. Valid until the next call.
+  // The faults that ended since the last call, and those still waiting, each in the order of
+  // arrival. Valid until the next call.
   std::span<const FaultSeen> Collect(TimePoint now);
   // True when a fault arrived since the last call to this or, else, does so within `timeout`.
   bool WaitForArrival(Duration timeout);

@@ -1,4 +1,5 @@
-// liburcu's wait-free queue, wrapped once: many may put, one takes. ThreadSanitizer is told what it orders.
+// liburcu's wait-free queue, wrapped once: many may put, one takes. ThreadSanitizer is told what it
+// orders.
 #ifndef STILLFRAME_FAULT_FAULT_QUEUE_H_
 #define STILLFRAME_FAULT_FAULT_QUEUE_H_
 

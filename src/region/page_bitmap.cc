@@ -19,7 +19,8 @@ uint64_t Mask(uint64_t first, uint64_t count) {
 PageBitmap::PageBitmap(Pages size) : size_(size), words_((size.count + kBits - 1) / kBits) {}
 
 bool PageBitmap::Test(PageIndex page) const {
-  return (words_[page.value / kBits].load(std::memory_order_acquire) >> (page.value % kBits) & 1) != 0;
+  return (words_[page.value / kBits].load(std::memory_order_acquire) >> (page.value % kBits) & 1) !=
+         0;
 }
 
 bool PageBitmap::TestAndSet(PageIndex page) {

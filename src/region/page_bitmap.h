@@ -19,8 +19,9 @@ struct PageRun {
   bool empty() const { return count.count == 0; }
 };
 
-// Atomic bits in mapped memory, all clear at first. A stretch that was never set costs no memory, so terabytes of reserved
-// addresses are affordable. Thread rule: any thread; each call is atomic a word at a time, and orders as acquire/release.
+// Atomic bits in mapped memory, all clear at first. A stretch that was never set costs no memory,
+// so terabytes of reserved addresses are affordable. Thread rule: any thread; each call is atomic a
+// word at a time, and orders as acquire/release.
 class PageBitmap {
  public:
   explicit PageBitmap(Pages size);
@@ -31,8 +32,9 @@ class PageBitmap {
   bool TestAndSet(PageIndex page);
   void Clear(PageIndex page);
   void SetRun(PageRun run);
-  // Sets the bits from run.first on that are clear, up to the first one that is set: an all-or-nothing step for each word. Returns the run
-  // that this call set, from run.first on; empty when the first one was set already.
+  // Sets the bits from run.first on that are clear, up to the first one that is set: an
+  // all-or-nothing step for each word. Returns the run that this call set, from run.first on; empty
+  // when the first one was set already.
   PageRun ClaimPrefix(PageRun run);
   // The first stretch of set bits within `within`, or an empty run at its end.
   PageRun NextSet(PageRun within) const { return Next(within, false); }

@@ -12,17 +12,22 @@ namespace stillframe {
 //   present ──claim──▶ claimed ──copied, and proven unchanged──▶ proven ──opened──▶ settled
 //                          └────────the copy can't be had──────────────────────────▶ settled
 //
-// What was present and is not proven in the end is lost; unmapped and discarded say why. A page that was not present at the
-// instant was a hole, and stays out of all this.
+// What was present and is not proven in the end is lost; unmapped and discarded say why. A page
+// that was not present at the instant was a hole, and stays out of all this.
 struct PageLedger {
   explicit PageLedger(Pages size)
-      : present(size), claimed(size), proven(size), settled(size), unmapped(size), discarded(size) {}
+      : present(size),
+        claimed(size),
+        proven(size),
+        settled(size),
+        unmapped(size),
+        discarded(size) {}
 
-  PageBitmap present;   // populated and armed at the instant; constant after the pause
-  PageBitmap claimed;   // somebody saves it, or saved it
-  PageBitmap proven;    // its copy is certain
-  PageBitmap settled;   // its claimer is done with it: nobody waits for it any more
-  PageBitmap unmapped;  // gone by munmap or a mapping over it
+  PageBitmap present;    // populated and armed at the instant; constant after the pause
+  PageBitmap claimed;    // somebody saves it, or saved it
+  PageBitmap proven;     // its copy is certain
+  PageBitmap settled;    // its claimer is done with it: nobody waits for it any more
+  PageBitmap unmapped;   // gone by munmap or a mapping over it
   PageBitmap discarded;  // given back by madvise(2)
 };
 

@@ -19,7 +19,8 @@ namespace stillframe {
 namespace {
 
 #ifdef STILLFRAME_TSAN
-// Stands for the grace period: a reader's unlock happens before the writer's return from Synchronize.
+// Stands for the grace period: a reader's unlock happens before the writer's return from
+// Synchronize.
 char grace_period;
 void TsanAcquire(void* address) { __tsan_acquire(address); }
 void TsanRelease(void* address) { __tsan_release(address); }

@@ -1,4 +1,5 @@
-// liburcu, wrapped once. ThreadSanitizer can't see its assembly, so what it orders is told to it here.
+// liburcu, wrapped once. ThreadSanitizer can't see its assembly, so what it orders is told to it
+// here.
 #ifndef STILLFRAME_REGION_RCU_H_
 #define STILLFRAME_REGION_RCU_H_
 
@@ -16,7 +17,8 @@ class RcuThread {
   RcuThread& operator=(const RcuThread&) = delete;
 };
 
-// A read-side critical section: what was read stays until it ends. Never blocks. Short: a writer may wait for it.
+// A read-side critical section: what was read stays until it ends. Never blocks. Short: a writer
+// may wait for it.
 class RcuReadLock {
  public:
   RcuReadLock();
@@ -33,7 +35,8 @@ void Synchronize();
 }  // namespace rcu_internal
 
 // Owns an immutable T that readers see through a lock, and a writer replaces as a whole.
-// Thread rule: Read under an RcuReadLock by any RcuThread; Replace by one thread, outside of a read lock.
+// Thread rule: Read under an RcuReadLock by any RcuThread; Replace by one thread, outside of a read
+// lock.
 template <class T, class Deleter = std::default_delete<T>>
 class RcuOwned {
  public:
@@ -51,7 +54,8 @@ class RcuOwned {
   void Replace(Owner value) {
     const T* next = value.get();
     std::swap(owner_, value);
-    if (rcu_internal::Exchange(&slot_, const_cast<T*>(next)) != nullptr) rcu_internal::Synchronize();
+    if (rcu_internal::Exchange(&slot_, const_cast<T*>(next)) != nullptr)
+      rcu_internal::Synchronize();
   }
 
  private:

@@ -46,8 +46,9 @@ RegionLayout::RegionLayout(const RegionLayout& before, TargetAddress from, Targe
     }
     // What stays: the parts outside of both ranges.
     AddressRange rest = segment.range();
-    for (AddressRange gone : {std::min(source, destination, [](auto& a, auto& b) { return a.begin < b.begin; }),
-                              std::max(source, destination, [](auto& a, auto& b) { return a.begin < b.begin; })}) {
+    for (AddressRange gone :
+         {std::min(source, destination, [](auto&a, auto&b) { return a.begin < b.begin; }),
+          std::max(source, destination, [](auto&a, auto&b) { return a.begin < b.begin; })}) {
       if (!rest.Overlaps(gone)) continue;
       if (rest.begin < gone.begin) add(CutTo(segment, {rest.begin, gone.begin}));
       rest.begin = std::min(rest.end, gone.end);

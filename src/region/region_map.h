@@ -24,10 +24,12 @@ struct Segment {
 class RegionLayout {
  public:
   explicit RegionLayout(const RegionSet& regions);
-  // This layout after mremap: what lay in [from, from + size) lies at `to`, and what lay there before is nowhere.
+  // This layout after mremap: what lay in [from, from + size) lies at `to`, and what lay there
+  // before is nowhere.
   RegionLayout(const RegionLayout& before, TargetAddress from, TargetAddress to, Bytes size);
 
-  // The part of a segment that begins with the page at `address`; none where no page of the save lives.
+  // The part of a segment that begins with the page at `address`; none where no page of the save
+  // lives.
   std::optional<Segment> AtAddress(TargetAddress address) const;
   // The part of a segment that begins with `page`; none when a mapping took its place.
   std::optional<Segment> AtPage(PageIndex page) const;

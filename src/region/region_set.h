@@ -1,4 +1,5 @@
-// The write-protected memory of one save: its regions, and the page numbers that count them through.
+// The write-protected memory of one save: its regions, and the page numbers that count them
+// through.
 #ifndef STILLFRAME_REGION_REGION_SET_H_
 #define STILLFRAME_REGION_REGION_SET_H_
 
@@ -16,11 +17,12 @@ struct Region {
   AddressRange range;
   PageIndex first;              // the number of its first page
   Bytes page_size = kPageSize;  // what it is opened by: 4 KiB, or a huge page of hugetlb
-  // Shared memory: the descriptor of its file, not owned, and where in it the region begins. A page of it may exist though the page map shows
-  // none, and may go though the page map shows it still. -1 for private memory.
+  // Shared memory: the descriptor of its file, not owned, and where in it the region begins. A page
+  // of it may exist though the page map shows none, and may go though the page map shows it still.
+  // -1 for private memory.
   int file = -1;
   uint64_t file_offset = 0;
-  bool mergeable = false;       // KSM may merge its pages, which takes their marks
+  bool mergeable = false;  // KSM may merge its pages, which takes their marks
 
   bool shared() const { return file >= 0; }
   PageRun run() const { return {first, range.pages()}; }

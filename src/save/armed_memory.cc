@@ -21,7 +21,8 @@ constexpr uint64_t kMostSteps = 65536;
 constexpr size_t kMostInGroup = 64;
 constexpr AddressRange kEverything{{0}, {uint64_t{1} << 56}};
 
-// Private anonymous memory, which may stand between mappings of ours without a call over all of them being refused.
+// Private anonymous memory, which may stand between mappings of ours without a call over all of
+// them being refused.
 bool KnowsUserfaultfd(const Mapping& mapping) {
   return !mapping.shared && !mapping.has_file() &&
          (mapping.name.empty() || mapping.name.starts_with("[anon") || mapping.name == "[heap]" ||
@@ -71,8 +72,8 @@ Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
         break;
       case RegisterOutcome::kTaken:
         return Fail(ErrorCode::kUnsupported,
-                    "process " + std::to_string(target_.pid()) + " has a userfaultfd of its own on " +
-                        Describe(planned.mapping),
+                    "process " + std::to_string(target_.pid()) +
+                        " has a userfaultfd of its own on " + Describe(planned.mapping),
                     "another save of it may be under way, or the program tracks its memory itself");
     }
   }
@@ -96,7 +97,8 @@ MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping
 
 Result<void> ArmedMemory::Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked) {
   for (const Region& region : tracked->regions.regions()) STILLFRAME_TRY(ArmRange(region.range));
-  // After all is armed: what a worker of the kernel populates from here on is no page of the instant, and is not armed.
+  // After all is armed: what a worker of the kernel populates from here on is no page of the
+  // instant, and is not armed.
   auto region = tracked->regions.regions().begin();
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
@@ -119,8 +121,9 @@ Result<void> ArmedMemory::NotePresent(const Region& region, const PlannedMapping
                                       TrackedMemory* tracked) const {
   PageBitmap& present = tracked->ledger.present;
   if (region.shared()) {
-    // A page of a file exists whether or not this process has it in its page tables. In our own process other threads may have been
-    // stopped inside malloc: nothing may be allocated to find out more.
+    // A page of a file exists whether or not this process has it in its page tables. In our own
+    // process other threads may have been stopped inside malloc: nothing may be allocated to find
+    // out more.
     if (target_.pid() == getpid()) {
       present.SetRun(region.run());
       return {};
@@ -171,7 +174,8 @@ void ArmedMemory::Release(const TrackedMemory* tracked) {
 
 void ArmedMemory::OpenInSteps(AddressRange range) const {
   const Bytes even = ToBytes(Pages{range.pages().count / kMostSteps});
-  const uint64_t step = (std::max(kOpenStep, even).count + kOpenStep.count - 1) / kOpenStep.count * kOpenStep.count;
+  const uint64_t step =
+      (std::max(kOpenStep, even).count + kOpenStep.count - 1) / kOpenStep.count * kOpenStep.count;
   for (TargetAddress at = range.begin; at < range.end;) {
     // Steps end at multiples of their size, so that none of them splits a huge page.
     const TargetAddress next = std::min(range.end, TargetAddress{(at.value / step + 1) * step});
@@ -180,13 +184,15 @@ void ArmedMemory::OpenInSteps(AddressRange range) const {
   }
 }
 
-void ArmedMemory::UnregisterGroup(std::span<const Mapping> mappings, size_t first, size_t last) const {
+void ArmedMemory::UnregisterGroup(std::span<const Mapping> mappings, size_t first,
+                                  size_t last) const {
   AddressRange range{mappings[first].range.begin, mappings[last - 1].range.end};
   if (first > 0) range.begin = mappings[first - 1].range.end;
   if (last < mappings.size()) range.end = mappings[last].range.begin;
   if (channel_.Unregister(range)) return;
   // Something came between that can't be part of it: one by one.
-  for (const Mapping& mapping : mappings.subspan(first, last - first)) channel_.Unregister(mapping.range);
+  for (const Mapping& mapping : mappings.subspan(first, last - first))
+    channel_.Unregister(mapping.range);
 }
 
 }  // namespace stillframe

@@ -1,4 +1,5 @@
-// The write-protected part of the target: registered and armed inside the pause, unregistered gently at the end.
+// The write-protected part of the target: registered and armed inside the pause, unregistered
+// gently at the end.
 #ifndef STILLFRAME_SAVE_ARMED_MEMORY_H_
 #define STILLFRAME_SAVE_ARMED_MEMORY_H_
 
@@ -23,11 +24,13 @@ class ArmedMemory {
   ArmedMemory(const Target& target, const FaultChannel& channel)
       : target_(target), channel_(channel) {}
 
-  // Registers what is planned to be armed. What the kernel refuses is planned to be copied instead. kUnsupported when another userfaultfd
-  // has some of it. Events of the target come from here on: somebody must read them.
+  // Registers what is planned to be armed. What the kernel refuses is planned to be copied instead.
+  // kUnsupported when another userfaultfd has some of it. Events of the target come from here on:
+  // somebody must read them.
   //
-  // Another process must stand still: were a mapping to change between our reading of it and this, a part of one would be
-  // registered, which splits it in two, and mremap(2) refuses a range that lies in two mappings.
+  // Another process must stand still: were a mapping to change between our reading of it and this,
+  // a part of one would be registered, which splits it in two, and mremap(2) refuses a range that
+  // lies in two mappings.
   Result<void> Register(std::vector<PlannedMapping>* plan);
 
   // The regions of all that is planned to be armed.
@@ -35,9 +38,9 @@ class ArmedMemory {
   // Inside the pause. Write-protects all regions and notes in the ledger which pages exist.
   Result<void> Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked);
 
-  // Opens what is left and unregisters everything, wherever it is by now, without holding the target's mmap lock for long and without
-  // splitting a mapping: mremap(2) refuses a range that lies in two.
-  // `tracked` may be null.
+  // Opens what is left and unregisters everything, wherever it is by now, without holding the
+  // target's mmap lock for long and without splitting a mapping: mremap(2) refuses a range that
+  // lies in two. `tracked` may be null.
   void Release(const TrackedMemory* tracked);
 
  private:
@@ -45,7 +48,8 @@ class ArmedMemory {
   Result<void> NotePresent(const Region& region, const PlannedMapping& planned,
                            TrackedMemory* tracked) const;
   void OpenInSteps(AddressRange range) const;
-  // `mappings[first, last)` and the free addresses around them, so that a mapping that grows meanwhile is still taken whole.
+  // `mappings[first, last)` and the free addresses around them, so that a mapping that grows
+  // meanwhile is still taken whole.
   void UnregisterGroup(std::span<const Mapping> mappings, size_t first, size_t last) const;
 
   const Target& target_;

@@ -150,8 +150,10 @@ Pages LinearSaver::SaveRun(PageRun run, std::span<const uint32_t> buffers) {
                                  std::span(to_).first((n + in_one - 1) / in_one), entries);
   FailPoint("save.copied");
   if (copied.count < n && region.unit().count == 1) {
-    // The page that stopped the copy is settled below; those behind it were not looked at, so they go back.
-    for (size_t i = copied.count + 1; i < n; ++i) memory.ledger.claimed.Clear(claimed.first + Pages{i});
+    // The page that stopped the copy is settled below; those behind it were not looked at, so they
+    // go back.
+    for (size_t i = copied.count + 1; i < n; ++i)
+      memory.ledger.claimed.Clear(claimed.first + Pages{i});
     n = copied.count + 1;
   }
   const PageRun taken{claimed.first, Pages{n}};
@@ -172,7 +174,8 @@ Pages LinearSaver::SaveRun(PageRun run, std::span<const uint32_t> buffers) {
 void LinearSaver::Open(AddressRange range) const {
   for (;;) {
     switch (parts_.channel.Open(range)) {
-      case OpenOutcome::kOpened: return;
+      case OpenOutcome::kOpened:
+        return;
       case OpenOutcome::kChanging:
         // The tracker is about to read the event, or looks after pages that are about to go.
         Nap();

@@ -1,4 +1,5 @@
-// The linear scan: walks the pages that nobody faulted on, and holds itself back by what the tracker saw.
+// The linear scan: walks the pages that nobody faulted on, and holds itself back by what the
+// tracker saw.
 #ifndef STILLFRAME_SAVE_LINEAR_SAVER_H_
 #define STILLFRAME_SAVE_LINEAR_SAVER_H_
 
@@ -22,11 +23,13 @@
 
 namespace stillframe {
 
-// Saves a run of pages at a time: takes a buffer, asks the throttle, claims, copies, proves, opens with one call, hands on. It never waits
-// between claiming a page and opening it, since a writer of the target may be waiting for just that.
+// Saves a run of pages at a time: takes a buffer, asks the throttle, claims, copies, proves, opens
+// with one call, hands on. It never waits between claiming a page and opening it, since a writer of
+// the target may be waiting for just that.
 //
-// Lives in mapped memory (MakeMapped): when our own heap is being saved, a write to a page that this very thread has
-// claimed would never end. For the same reason nothing here writes to the heap between claim and open.
+// Lives in mapped memory (MakeMapped): when our own heap is being saved, a write to a page that
+// this very thread has claimed would never end. For the same reason nothing here writes to the heap
+// between claim and open.
 //
 // Thread rule: Run by an RcuThread; the counters from any thread.
 class LinearSaver {
@@ -45,18 +48,20 @@ class LinearSaver {
 
   explicit LinearSaver(const Parts& parts) : parts_(parts) {}
 
-  // Returns when every page that was present is claimed by somebody. `check` is asked before each run and while waiting: its error ends
-  // the scan. kTargetGone when the target went away with pages unsaved.
+  // Returns when every page that was present is claimed by somebody. `check` is asked before each
+  // run and while waiting: its error ends the scan. kTargetGone when the target went away with
+  // pages unsaved.
   Result<void> Run(const std::function<Result<void>()>& check);
 
   // The throttle pushes nothing at present.
   bool holding_back() const { return holding_back_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kMostPages = 512;   // of one run: a huge page of hugetlb
+  static constexpr size_t kMostPages = 512;    // of one run: a huge page of hugetlb
   static constexpr size_t kMostBuffers = 128;  // that hold one run
 
-  // The next stretch of `left` that is present and unclaimed, at most `limit` pages; huge pages whole.
+  // The next stretch of `left` that is present and unclaimed, at most `limit` pages; huge pages
+  // whole.
   PageRun NextRun(PageRun left, Pages limit) const;
   // True when there was anything to do.
   Result<bool> WalkRegion(PageRun region, const std::function<Result<void>()>& check);
@@ -66,7 +71,8 @@ class LinearSaver {
   // How many pages may be pushed, once the policy lets any.
   Result<Pages> AskThrottle(const std::function<Result<void>()>& check);
 
-  // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far it came: at least one page.
+  // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far it
+  // came: at least one page.
   Pages SaveRun(PageRun run, std::span<const uint32_t> buffers);
   PageRun Claim(PageRun run);
   void Open(AddressRange range) const;

@@ -37,7 +37,8 @@ bool CarryDetails(std::span<const Mapping> earlier, std::vector<Mapping>* now) {
       }
     }
     if (mapping.has_details) {
-      // A private file mapping may have been written since smaps was read. Nothing is lost by thinking so.
+      // A private file mapping may have been written since smaps was read. Nothing is lost by
+      // thinking so.
       if (mapping.writable && mapping.has_file() && !mapping.shared && !mapping.hugetlb) {
         mapping.anonymous = std::max(mapping.anonymous, kPageSize);
       }

@@ -14,7 +14,8 @@ Bytes LargestFor(Bytes rate) {
 
 OutputPacer::OutputPacer(Bytes rate, const Clock& clock)
     : clock_(clock), largest_write_(LargestFor(rate)) {
-  // What an idle moment saves up is small, or the next two seconds would carry more than their share.
+  // What an idle moment saves up is small, or the next two seconds would carry more than their
+  // share.
   if (rate.count > 0) bucket_.emplace(rate, rate / 50, clock.Now());
 }
 

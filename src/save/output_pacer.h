@@ -19,7 +19,8 @@ class OutputPacer {
   // `rate`: bytes per second; zero: no limit.
   OutputPacer(Bytes rate, const Clock& clock);
 
-  // The largest write that keeps the output even: a twentieth of a second's worth, whole pages, at least one.
+  // The largest write that keeps the output even: a twentieth of a second's worth, whole pages, at
+  // least one.
   Bytes LargestWrite() const { return largest_write_; }
   // Returns when `bytes` may go out. kInterrupted after Interrupt.
   Result<void> Before(Bytes bytes);

@@ -12,8 +12,8 @@ constexpr int kNice = 5;
 
 }  // namespace
 
-OutputPump::OutputPump(const RegionSet& regions, Stage& stage, PausedCopies& copies,
-                       PageSink& sink, OutputPacer& pacer)
+OutputPump::OutputPump(const RegionSet& regions, Stage& stage, PausedCopies& copies, PageSink& sink,
+                       OutputPacer& pacer)
     : regions_(regions), stage_(stage), copies_(copies), sink_(sink), pacer_(pacer) {}
 
 OutputPump::~OutputPump() { Stop(); }

@@ -1,4 +1,5 @@
-// Takes pages out of the stage and writes them: faulted ones first, then what was copied in the pause, then the scan's.
+// Takes pages out of the stage and writes them: faulted ones first, then what was copied in the
+// pause, then the scan's.
 #ifndef STILLFRAME_SAVE_OUTPUT_PUMP_H_
 #define STILLFRAME_SAVE_OUTPUT_PUMP_H_
 

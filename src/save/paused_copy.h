@@ -14,14 +14,16 @@
 
 namespace stillframe {
 
-// Holds the copies until they are written. Its memory grows with what is copied: the stage is for pages on their way.
+// Holds the copies until they are written. Its memory grows with what is copied: the stage is for
+// pages on their way.
 class PausedCopies {
  public:
-  // Copies all of `planned` whose treatment is kCopy. Pages that can't be read (behind the end of a file) are noted and
-  // stay zero, as in the kernel's own core dumps.
+  // Copies all of `planned` whose treatment is kCopy. Pages that can't be read (behind the end of a
+  // file) are noted and stay zero, as in the kernel's own core dumps.
   static Result<PausedCopies> Take(const Target& target, std::span<const PlannedMapping> planned);
 
-  // One piece of at most `limit` at a time; an empty span when all was given out. Its memory lives as long as this.
+  // One piece of at most `limit` at a time; an empty span when all was given out. Its memory lives
+  // as long as this.
   struct Piece {
     TargetAddress address;
     std::span<const std::byte> memory;

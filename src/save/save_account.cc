@@ -11,7 +11,8 @@ std::string_view ReasonOf(const PageLedger& ledger, const Region& region, PageIn
   if (ledger.discarded.Test(page)) return "discarded";
   // Of shared memory, a hole was punched into the file, or the file cut off.
   if (region.shared()) return "discarded";
-  // It is there without its mark, and no call of the target took it. A copy un-merges a page of KSM, so that can't be asked any more.
+  // It is there without its mark, and no call of the target took it. A copy un-merges a page of
+  // KSM, so that can't be asked any more.
   return region.mergeable ? "ksm" : "unmarked";
 }
 
@@ -47,7 +48,8 @@ class Accountant {
     while (!left.empty()) {
       const PageRun unproven = tracked_.ledger.proven.NextClear(left);
       for (PageIndex page = unproven.first; page < unproven.end(); page = page + Pages{1}) {
-        STILLFRAME_TRY(Lose(Addresses(region, {page, Pages{1}}), ReasonOf(tracked_.ledger, region, page)));
+        STILLFRAME_TRY(
+            Lose(Addresses(region, {page, Pages{1}}), ReasonOf(tracked_.ledger, region, page)));
       }
       left = {unproven.end(), left.end() - unproven.end()};
     }

@@ -13,9 +13,8 @@
 
 namespace stillframe {
 
-// Declares holes zero, and pages that were present and not proven lost: "unmapped", "discarded", "ksm", or "unmarked" where nothing
-// explains it. Returns the lost ranges,
-// by address.
+// Declares holes zero, and pages that were present and not proven lost: "unmapped", "discarded",
+// "ksm", or "unmarked" where nothing explains it. Returns the lost ranges, by address.
 Result<std::vector<RangeReason>> AccountForRest(const TrackedMemory& tracked,
                                                 const PausedCopies& copies, PageSink* sink);
 
@@ -24,7 +23,8 @@ std::vector<SavedMapping> SavedMappings(std::span<const PlannedMapping> plan);
 // Those that are not, or not in the ordinary way, and parts that could not be read.
 std::vector<RangeReason> SkippedRanges(std::span<const PlannedMapping> plan,
                                        const PausedCopies& copies);
-// True when more than a tenth of the resident memory was left out. A file's unwritten pages, which can be had from the file, don't count.
+// True when more than a tenth of the resident memory was left out. A file's unwritten pages, which
+// can be had from the file, don't count.
 bool SkippedMuch(std::span<const PlannedMapping> plan);
 
 }  // namespace stillframe

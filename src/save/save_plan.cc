@@ -42,7 +42,8 @@ Extent ExtentByFilter(const Mapping& m, const PlanRules& rules) {
   return elf ? Extent::kFirstPage : Extent::kNone;
 }
 
-// Files of which the target itself maps a part twice: a write through one mapping is no fault in the other.
+// Files of which the target itself maps a part twice: a write through one mapping is no fault in
+// the other.
 std::set<FileId> MappedTwice(std::span<const Mapping> mappings) {
   std::set<FileId> twice;
   std::map<FileId, std::vector<std::pair<uint64_t, uint64_t>>> parts;
@@ -92,13 +93,13 @@ std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings,
     } else {
       planned.saved = m.range;
       const FileId file = FileOf(m);
-      const bool shared_elsewhere =
-          m.shared && m.has_file() && (rules.mapped_by_others.contains(file) || twice.contains(file));
-      const bool can_arm = IsVdso(m)     ? false
-                           : m.hugetlb   ? rules.can_arm_shared && !m.shared &&
+      const bool shared_elsewhere = m.shared && m.has_file() &&
+                                    (rules.mapped_by_others.contains(file) || twice.contains(file));
+      const bool can_arm = IsVdso(m)   ? false
+                           : m.hugetlb ? rules.can_arm_shared && !m.shared &&
                                              m.kernel_page_size <= rules.largest_page
-                           : m.shared    ? rules.can_arm_shared && !shared_elsewhere
-                                         : !m.has_file();
+                           : m.shared ? rules.can_arm_shared && !shared_elsewhere
+                                      : !m.has_file();
       planned.treatment = can_arm && !shared_elsewhere ? Treatment::kArm : Treatment::kCopy;
       if (shared_elsewhere) planned.reason = "shared";
     }

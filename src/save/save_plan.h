@@ -1,4 +1,5 @@
-// What is done with each mapping of the target: write-protected, copied inside the pause, or left out.
+// What is done with each mapping of the target: write-protected, copied inside the pause, or left
+// out.
 #ifndef STILLFRAME_SAVE_SAVE_PLAN_H_
 #define STILLFRAME_SAVE_SAVE_PLAN_H_
 
@@ -25,25 +26,26 @@ enum class Treatment {
 struct PlannedMapping {
   Mapping mapping;
   Treatment treatment = Treatment::kSkip;
-  AddressRange saved;     // empty when skipped; the first page only for the header of an ELF file
-  std::string reason;     // why it is skipped, or not armed; empty when there is nothing to say
+  AddressRange saved;  // empty when skipped; the first page only for the header of an ELF file
+  std::string reason;  // why it is skipped, or not armed; empty when there is nothing to say
 };
 
 struct PlanRules {
-  uint64_t filter = 0x33;         // Documentation/filesystems/proc.rst, /proc/PID/coredump_filter
+  uint64_t filter = 0x33;  // Documentation/filesystems/proc.rst, /proc/PID/coredump_filter
   bool include_dontdump = false;
-  bool can_arm_shared = true;     // shared memory and hugetlb (5.19)
-  Bytes largest_page{0};          // larger pages of hugetlb are copied: they would not fit the stage
+  bool can_arm_shared = true;  // shared memory and hugetlb (5.19)
+  Bytes largest_page{0};       // larger pages of hugetlb are copied: they would not fit the stage
   std::set<FileId> mapped_by_others = {};
   // Whether the memory at this address begins with the magic number of an ELF file.
   std::function<bool(TargetAddress)> is_elf = nullptr;
 };
 
-// Takes what a core dump of the process would hold: the kernel's rules (vma_dump_size in fs/coredump.c) applied to what smaps tells.
-// The result has one entry for each mapping, in order.
+// Takes what a core dump of the process would hold: the kernel's rules (vma_dump_size in
+// fs/coredump.c) applied to what smaps tells. The result has one entry for each mapping, in order.
 std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings, const PlanRules& rules);
 
-// Which files the mappings share with others or with themselves: the candidates for PlanRules::mapped_by_others.
+// Which files the mappings share with others or with themselves: the candidates for
+// PlanRules::mapped_by_others.
 std::set<FileId> SharedFiles(std::span<const Mapping> mappings);
 
 }  // namespace stillframe

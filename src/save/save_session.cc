@@ -33,8 +33,8 @@
 namespace stillframe {
 namespace {
 
-// Fault slots that only our own threads may use when our own process is saved: more than the output's thread can
-// touch new pages before it frees a slot.
+// Fault slots that only our own threads may use when our own process is saved: more than the
+// output's thread can touch new pages before it frees a slot.
 constexpr size_t kSlotsForUs = 32;
 
 uint64_t UnixNanoseconds() {
@@ -44,7 +44,8 @@ uint64_t UnixNanoseconds() {
 }
 
 uint64_t Microseconds(Duration duration) {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
 }
 
 class Session final : public SaveSession {
@@ -148,10 +149,12 @@ Result<SaveSummary> Session::Run() {
 Result<void> Session::Prepare() {
   STILLFRAME_TRY(target_->CheckAlive());
   STILLFRAME_ASSIGN(channel_, FaultChannel::Connect(target_->userfaultfd()));
-  tracker_ = MakeMapped<FaultTracker>(*channel_, *target_, *stage_, *log_, clock_,
-                                      FaultTracker::Options{.max_stall = options_.max_stall,
-                                                            .discard_limit = options_.throttle.fault_limit});
-  // Before anything is registered: from then on calls of the target wait until their events are read.
+  tracker_ = MakeMapped<FaultTracker>(
+      *channel_, *target_, *stage_, *log_, clock_,
+      FaultTracker::Options{.max_stall = options_.max_stall,
+                            .discard_limit = options_.throttle.fault_limit});
+  // Before anything is registered: from then on calls of the target wait until their events are
+  // read.
   tracker_thread_.emplace(*channel_, *tracker_, *stage_);
   armed_.emplace(*target_, *channel_);
   STILLFRAME_ASSIGN(metadata_.filter, Filter());
@@ -160,11 +163,12 @@ Result<void> Session::Prepare() {
   STILLFRAME_ASSIGN(plan_, MakePlan(mappings_));
   if (is_self_) {
     STILLFRAME_TRY(armed_->Register(&plan_));
-    const auto refused = std::find_if(plan_.begin(), plan_.end(), [](const PlannedMapping& planned) {
-      return planned.treatment == Treatment::kCopy;
-    });
+    const auto refused = std::find_if(
+        plan_.begin(), plan_.end(),
+        [](const PlannedMapping& planned) { return planned.treatment == Treatment::kCopy; });
     if (refused != plan_.end()) {
-      return Fail(ErrorCode::kUnsupported, "a range of this process can't be write-protected: " + refused->mapping.name,
+      return Fail(ErrorCode::kUnsupported,
+                  "a range of this process can't be write-protected: " + refused->mapping.name,
                   "leave out file mappings and memory that another process maps too");
     }
     STILLFRAME_ASSIGN(metadata_.process, target_->CaptureState());
@@ -230,7 +234,8 @@ Result<void> Session::WhilePaused() {
     tracked_ = armed_->MakeTracked(plan_);
   }
   tracker_->SetMemory(tracked_.get());
-  // In our own process everyone who could write stands still, and the kernel's workers are not worth a deadlock.
+  // In our own process everyone who could write stands still, and the kernel's workers are not
+  // worth a deadlock.
   tracker_->SetMode(is_self_ ? FaultTracker::Mode::kServing : FaultTracker::Mode::kHolding);
   STILLFRAME_TRY(armed_->Arm(plan_, tracked_.get()));
   if (!is_self_) {
@@ -264,7 +269,8 @@ void Session::StartPump() {
 
 Result<void> Session::SavePages() {
   phase_.store(SavePhase::kSaving, std::memory_order_relaxed);
-  pages_to_do_.store((tracked_->ledger.present.CountSet() + copies_.pages()).count, std::memory_order_relaxed);
+  pages_to_do_.store((tracked_->ledger.present.CountSet() + copies_.pages()).count,
+                     std::memory_order_relaxed);
   if (!pump_) StartPump();
   saver_ = MakeMapped<LinearSaver>(LinearSaver::Parts{.target = *target_,
                                                       .channel = *channel_,
@@ -283,7 +289,8 @@ Result<void> Session::SavePages() {
 }
 
 Result<void> Session::Check() {
-  if (cancelled_.load(std::memory_order_acquire)) return Fail(ErrorCode::kInterrupted, "interrupted");
+  if (cancelled_.load(std::memory_order_acquire))
+    return Fail(ErrorCode::kInterrupted, "interrupted");
   if (pump_ && pump_->failed()) return Fail(ErrorCode::kOutput, "the output failed");
   if (tracker_->gave_up()) {
     return Fail(ErrorCode::kLimit,
@@ -322,7 +329,8 @@ Result<void> Session::Publish() {
   metadata_.mappings = SavedMappings(plan_);
   metadata_.skipped = SkippedRanges(plan_, copies_);
   metadata_.pause_ns = static_cast<uint64_t>(summary_.pause.count());
-  if (cancelled_.load(std::memory_order_acquire)) return Fail(ErrorCode::kInterrupted, "interrupted");
+  if (cancelled_.load(std::memory_order_acquire))
+    return Fail(ErrorCode::kInterrupted, "interrupted");
   return sink_->Finish(metadata_);
 }
 
@@ -369,7 +377,8 @@ SaveProgress Session::Progress() const {
   const LinearSaver* saver = running_saver_.load(std::memory_order_acquire);
   if (saver == nullptr || progress.phase == SavePhase::kDone) return progress;
   const SinkCounters pages = sink_->counters();
-  progress.done = std::min(progress.total, pages.zero + pages.scanned + pages.faulted + pages.paused);
+  progress.done =
+      std::min(progress.total, pages.zero + pages.scanned + pages.faulted + pages.paused);
   progress.written = pages.written;
   progress.faults = log_->arrivals();
   progress.stage_used = stage_->used();

@@ -9,8 +9,9 @@
 
 namespace stillframe {
 
-// The regions' runs of pages, small ones first and, among those of about one size, by rising address: what a program
-// gives back is mostly small, and the kernel hands out addresses from the top down, so the lowest are the youngest.
+// The regions' runs of pages, small ones first and, among those of about one size, by rising
+// address: what a program gives back is mostly small, and the kernel hands out addresses from the
+// top down, so the lowest are the youngest.
 std::vector<PageRun> ScanOrder(std::span<const Region> regions);
 
 }  // namespace stillframe

@@ -20,7 +20,10 @@ timespec ToTimespec(Duration duration) {
 }  // namespace
 
 TrackerThread::TrackerThread(const FaultChannel& channel, FaultTracker& tracker, Stage& stage)
-    : channel_(channel), tracker_(tracker), stage_(stage), thread_("trk", kNice, [this] { Run(); }) {}
+    : channel_(channel),
+      tracker_(tracker),
+      stage_(stage),
+      thread_("trk", kNice, [this] { Run(); }) {}
 
 TrackerThread::~TrackerThread() {
   stopping_.store(true, std::memory_order_release);
@@ -30,9 +33,10 @@ TrackerThread::~TrackerThread() {
 
 void TrackerThread::Run() {
   const RcuThread rcu;
-  std::array<pollfd, 3> entries{{{.fd = channel_.descriptor(), .events = POLLIN, .revents = 0},
-                                 {.fd = tracker_.wake().get(), .events = POLLIN, .revents = 0},
-                                 {.fd = stage_.fault_room().get(), .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 3> entries{
+      {{.fd = channel_.descriptor(), .events = POLLIN, .revents = 0},
+       {.fd = tracker_.wake().get(), .events = POLLIN, .revents = 0},
+       {.fd = stage_.fault_room().get(), .events = POLLIN, .revents = 0}}};
   while (!stopping_.load(std::memory_order_acquire)) {
     const timespec limit = ToTimespec(tracker_.SleepLimit());
     const int ready = ppoll(entries.data(), entries.size(), &limit, nullptr);

@@ -1,4 +1,5 @@
-// Constants of kernels newer than the 6.1 headers this is built with. What a running kernel has is probed, never assumed.
+// Constants of kernels newer than the 6.1 headers this is built with. What a running kernel has is
+// probed, never assumed.
 #ifndef STILLFRAME_SYS_KERNEL_CONSTANTS_H_
 #define STILLFRAME_SYS_KERNEL_CONSTANTS_H_
 

@@ -26,8 +26,9 @@ void AddSharedFiles(const std::string& maps_path, const std::set<FileId>& files,
     char permissions[5] = {};
     FileId file;
     // begin-end perms offset major:minor inode
-    const int fields = std::sscanf(line.c_str(), "%*[0-9a-f]-%*[0-9a-f] %4s %*[0-9a-f] %" SCNx32 ":%" SCNx32 " %" SCNu64,
-                                   permissions, &file.major, &file.minor, &file.inode);
+    const int fields = std::sscanf(
+        line.c_str(), "%*[0-9a-f]-%*[0-9a-f] %4s %*[0-9a-f] %" SCNx32 ":%" SCNx32 " %" SCNu64,
+        permissions, &file.major, &file.minor, &file.inode);
     if (fields == 4 && permissions[3] == 's' && files.contains(file)) found->insert(file);
   }
 }
@@ -58,8 +59,8 @@ ReadOutcome ReadMappedFile(int file, uint64_t offset, std::span<const iovec> to)
   uint64_t done = 0;
   for (const iovec& part : to) {
     for (size_t in_part = 0; in_part < part.iov_len;) {
-      const ssize_t n = pread(file, static_cast<char*>(part.iov_base) + in_part, part.iov_len - in_part,
-                              static_cast<off_t>(offset + done));
+      const ssize_t n = pread(file, static_cast<char*>(part.iov_base) + in_part,
+                              part.iov_len - in_part, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return {.copied = {done}, .error = n < 0 ? errno : ENXIO};
       in_part += static_cast<size_t>(n);

@@ -30,17 +30,21 @@ inline FileId FileOf(const Mapping& mapping) {
   return {mapping.device_major, mapping.device_minor, mapping.inode};
 }
 
-// Which of `files` some process other than `pid` maps shared. Reads the maps of every process that it may.
+// Which of `files` some process other than `pid` maps shared. Reads the maps of every process that
+// it may.
 std::set<FileId> FilesMappedByOthers(pid_t pid, const std::set<FileId>& files);
 
-// The file of a mapping, by /proc/PID/map_files, which reaches deleted files and memfds too; none without the right to.
+// The file of a mapping, by /proc/PID/map_files, which reaches deleted files and memfds too; none
+// without the right to.
 UniqueFd OpenMappedFile(pid_t pid, const Mapping& mapping);
 
-// The parts of a shared mapping that its file holds data for, as addresses; reading the rest through the mapping would only make the
-// kernel allocate zeros. All of the mapping where that can't be known (no file: -1).
+// The parts of a shared mapping that its file holds data for, as addresses; reading the rest
+// through the mapping would only make the kernel allocate zeros. All of the mapping where that
+// can't be known (no file: -1).
 std::vector<AddressRange> DataOfMapping(int file, const Mapping& mapping);
 
-// Fills `to` from the file, as preadv(2) does: unlike reading through a mapping this leaves a hole a hole. No allocation.
+// Fills `to` from the file, as preadv(2) does: unlike reading through a mapping this leaves a hole
+// a hole. No allocation.
 ReadOutcome ReadMappedFile(int file, uint64_t offset, std::span<const iovec> to);
 
 // True when the file has data for all of the bytes: no hole, and not past its end. No allocation.

@@ -132,7 +132,8 @@ bool ParseLine(std::string_view line, std::vector<Mapping>* mappings) {
   if (!IsHeader(line)) return !mappings->empty() && ParseDetail(line, &mappings->back());
   Mapping mapping;
   if (!ParseHeader(line, &mapping)) return false;
-  // A running process changes its mappings between two reads of the file: what comes later is newer.
+  // A running process changes its mappings between two reads of the file: what comes later is
+  // newer.
   while (!mappings->empty() && mapping.range.begin < mappings->back().range.end) {
     AddressRange& before = mappings->back().range;
     if (before.begin < mapping.range.begin) {

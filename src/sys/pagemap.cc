@@ -12,7 +12,8 @@
 namespace stillframe {
 namespace {
 
-// With more regions in one call, walk_end was seen to lag behind what was returned (6.18), and the tail came twice.
+// With more regions in one call, walk_end was seen to lag behind what was returned (6.18), and the
+// tail came twice.
 constexpr size_t kRegionsPerScan = 512;
 constexpr size_t kEntriesPerRead = 512;
 
@@ -71,7 +72,8 @@ Result<void> ArmedPageScanner::ScanByIoctl(AddressRange range,
       const PageRegion& region = regions[static_cast<size_t>(i)];
       found({TargetAddress{region.start}, TargetAddress{region.end}});
     }
-    // A full vector may end in the middle of the walk: go on behind the last region, whatever walk_end says.
+    // A full vector may end in the middle of the walk: go on behind the last region, whatever
+    // walk_end says.
     start = static_cast<size_t>(n) == regions.size() ? regions.back().end : arg.end;
   }
   return {};
@@ -82,7 +84,8 @@ Result<void> ArmedPageScanner::ScanByRead(AddressRange range,
   std::array<PagemapEntry, kEntriesPerRead> entries;
   AddressRange run{range.begin, range.begin};
   for (TargetAddress at = range.begin; at < range.end;) {
-    const size_t wanted = std::min<size_t>(entries.size(), AddressRange{at, range.end}.pages().count);
+    const size_t wanted =
+        std::min<size_t>(entries.size(), AddressRange{at, range.end}.pages().count);
     const size_t n = ReadPagemap(fd_, at, std::span(entries).first(wanted));
     if (n == 0) return Fail(ErrorCode::kTargetGone, kGoneMessage);
     for (size_t i = 0; i < n; ++i, at = at + kPageSize) {

@@ -1,4 +1,5 @@
-// What the kernel says of pages: present, swapped, write-protected. Documentation/admin-guide/mm/pagemap.rst.
+// What the kernel says of pages: present, swapped, write-protected.
+// Documentation/admin-guide/mm/pagemap.rst.
 #ifndef STILLFRAME_SYS_PAGEMAP_H_
 #define STILLFRAME_SYS_PAGEMAP_H_
 
@@ -21,29 +22,32 @@ struct PagemapEntry {
   uint64_t frame() const { return present() ? bits & ((uint64_t{1} << 55) - 1) : 0; }
 };
 
-// Reads the entries of the pages from `address` on. Returns how many were read: fewer than asked where the address space ends, 0
-// when it is gone. No allocation; any thread.
+// Reads the entries of the pages from `address` on. Returns how many were read: fewer than asked
+// where the address space ends, 0 when it is gone. No allocation; any thread.
 //
-// This and not PAGEMAP_SCAN is what proves a copy: bit 57 means write-protected by a userfaultfd on every kernel, while
-// PAGE_IS_WRITTEN's meaning outside a registered mapping has changed before.
+// This and not PAGEMAP_SCAN is what proves a copy: bit 57 means write-protected by a userfaultfd on
+// every kernel, while PAGE_IS_WRITTEN's meaning outside a registered mapping has changed before.
 size_t ReadPagemap(int pagemap_fd, TargetAddress address, std::span<PagemapEntry> entries);
 
 // Which pages of a range are populated and armed.
 class ArmedPageScanner {
  public:
-  // Borrows the descriptor of /proc/PID/pagemap. Probes once whether the kernel has PAGEMAP_SCAN (6.7).
+  // Borrows the descriptor of /proc/PID/pagemap. Probes once whether the kernel has PAGEMAP_SCAN
+  // (6.7).
   explicit ArmedPageScanner(int pagemap_fd);
 
   bool uses_scan_ioctl() const { return has_scan_; }
   // For the tests, which hold the two ways against each other.
   void ForcePagemapReads() { has_scan_ = false; }
 
-  // Calls `found` for each run of populated, armed pages, by address. Pages that are mapped to the zero page may be left out:
-  // they read as zero, as a hole does. kTargetGone when the address space is gone.
+  // Calls `found` for each run of populated, armed pages, by address. Pages that are mapped to the
+  // zero page may be left out: they read as zero, as a hole does. kTargetGone when the address
+  // space is gone.
   Result<void> Scan(AddressRange range, const std::function<void(AddressRange)>& found) const;
 
  private:
-  Result<void> ScanByIoctl(AddressRange range, const std::function<void(AddressRange)>& found) const;
+  Result<void> ScanByIoctl(AddressRange range,
+                           const std::function<void(AddressRange)>& found) const;
   Result<void> ScanByRead(AddressRange range, const std::function<void(AddressRange)>& found) const;
 
   int fd_;

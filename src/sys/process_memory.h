@@ -12,9 +12,9 @@
 
 namespace stillframe {
 
-// process_vm_readv(2) into `to`, then /proc/PID/mem (`memory_fd`, -1 for none) for what that refuses with EFAULT (PROT_NONE).
-// process_vm_readv reads whatever process has the pid *now*: a caller that cares proves the copy afterwards.
-// No allocation. At most IOV_MAX entries.
+// process_vm_readv(2) into `to`, then /proc/PID/mem (`memory_fd`, -1 for none) for what that
+// refuses with EFAULT (PROT_NONE). process_vm_readv reads whatever process has the pid *now*: a
+// caller that cares proves the copy afterwards. No allocation. At most IOV_MAX entries.
 ReadOutcome ReadProcessMemory(pid_t pid, int memory_fd, TargetAddress from,
                               std::span<const iovec> to);
 

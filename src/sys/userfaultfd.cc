@@ -11,14 +11,20 @@ namespace {
 
 UffdResult FromErrno(int error) {
   switch (error) {
-    case EAGAIN: return {UffdOutcome::kChanging, error};
-    case ENOENT: return {UffdOutcome::kNoMapping, error};
-    case ESRCH: return {UffdOutcome::kGone, error};
-    case EBUSY: return {UffdOutcome::kBusy, error};
+    case EAGAIN:
+      return {UffdOutcome::kChanging, error};
+    case ENOENT:
+      return {UffdOutcome::kNoMapping, error};
+    case ESRCH:
+      return {UffdOutcome::kGone, error};
+    case EBUSY:
+      return {UffdOutcome::kBusy, error};
     case EINVAL:
     case EPERM:
-    case EOPNOTSUPP: return {UffdOutcome::kRefused, error};
-    default: return {UffdOutcome::kFailed, error};
+    case EOPNOTSUPP:
+      return {UffdOutcome::kRefused, error};
+    default:
+      return {UffdOutcome::kFailed, error};
   }
 }
 
@@ -43,7 +49,8 @@ UffdResult UffdRegisterWriteProtect(int fd, AddressRange range) {
   uffdio_register arg{.range = ToRange(range), .mode = UFFDIO_REGISTER_MODE_WP, .ioctls = 0};
   const UffdResult result = Call(fd, UFFDIO_REGISTER, &arg);
   if (!result.ok()) return result;
-  // A mapping can register and yet not know write-protection (hugetlb or shmem on kernels before 5.19).
+  // A mapping can register and yet not know write-protection (hugetlb or shmem on kernels
+  // before 5.19).
   if ((arg.ioctls & (uint64_t{1} << _UFFDIO_WRITEPROTECT)) == 0) {
     UffdUnregister(fd, range);
     return {UffdOutcome::kRefused, EOPNOTSUPP};

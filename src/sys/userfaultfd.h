@@ -1,4 +1,5 @@
-// The ioctls of a userfaultfd, typed. What errno means is decided here, once. Documentation/admin-guide/mm/userfaultfd.rst.
+// The ioctls of a userfaultfd, typed. What errno means is decided here, once.
+// Documentation/admin-guide/mm/userfaultfd.rst.
 #ifndef STILLFRAME_SYS_USERFAULTFD_H_
 #define STILLFRAME_SYS_USERFAULTFD_H_
 
@@ -13,7 +14,8 @@ namespace stillframe {
 
 enum class UffdOutcome {
   kDone,
-  kChanging,   // EAGAIN: a non-fault event is unread, or the mappings are changing; read events, retry
+  kChanging,   // EAGAIN: a non-fault event is unread, or the mappings are changing; read events,
+               // retry
   kNoMapping,  // ENOENT: nothing registered (any more) in the range
   kGone,       // ESRCH: the address space is gone
   kBusy,       // EBUSY: another userfaultfd is registered there
@@ -29,7 +31,8 @@ struct UffdResult {
 
 // No allocation in any of these; any thread.
 
-// The handshake, once for each descriptor; kRefused when a feature is unknown (then it may be tried again with fewer).
+// The handshake, once for each descriptor; kRefused when a feature is unknown (then it may be tried
+// again with fewer).
 UffdResult UffdApi(int fd, uint64_t features);
 UffdResult UffdRegisterWriteProtect(int fd, AddressRange range);
 // Takes the place of an earlier registration for write-protection.

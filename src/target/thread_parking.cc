@@ -183,7 +183,8 @@ void Parking::Release() {
     // A thread that blocks the signal still has it pending. So the handler stays, which does
     // nothing any more, and so does the memory that it may be looking at.
     active_lot.store(nullptr);
-    [[maybe_unused]] auto* leaked = new MappedPtr<ParkingLot>(std::move(lot_));
+    // (Unmapped without being destroyed, the holder leaves it mapped for good.)
+    MakeMapped<MappedPtr<ParkingLot>>(std::move(lot_)).release();
     lot_ = MakeMapped<ParkingLot>();
   }
   active_ = false;

@@ -1,8 +1,5 @@
 #include "target/tracee_reaper.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <chrono>
 
 #include "sys/tracee.h"
@@ -14,15 +11,7 @@ constexpr auto kTooLong = std::chrono::milliseconds(5);
 
 }  // namespace
 
-TraceeReaper::TraceeReaper() {
-  // The program's signals are for its own threads.
-  sigset_t all;
-  sigset_t saved;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &saved);
-  thread_ = std::thread([this] { Run(); });
-  pthread_sigmask(SIG_SETMASK, &saved, nullptr);
-}
+TraceeReaper::TraceeReaper() : thread_("reap", 0, [this] { Run(); }) {}
 
 TraceeReaper::~TraceeReaper() {
   {

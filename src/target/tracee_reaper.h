@@ -13,8 +13,9 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <thread>
 #include <vector>
+
+#include "base/service_thread.h"
 
 namespace stillframe {
 
@@ -40,7 +41,7 @@ class TraceeReaper {
   bool seizing_ = false;
   uint64_t seizures_ = 0;
   std::vector<pid_t> seized_;
-  std::thread thread_;
+  ServiceThread thread_;
 };
 
 }  // namespace stillframe

@@ -10,7 +10,8 @@ namespace stillframe {
 
 // As much as fits one run; the saver cuts it to its own buffers.
 inline constexpr Pages kUnlimitedPush{std::numeric_limits<uint64_t>::max()};
-// A forced run is an ordinary one: smaller would only prolong the save that the target suffers from.
+// A forced run is an ordinary one: smaller would only prolong the save that the target suffers
+// from.
 inline constexpr Pages kForcedPush = kUnlimitedPush;
 
 }  // namespace stillframe

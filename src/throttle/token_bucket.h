@@ -6,8 +6,9 @@
 
 namespace stillframe {
 
-// Over any stretch of time t no more than rate * t + burst + one spending goes out. A spending larger than what is there puts
-// the bucket into debt, so that no one has to be split to fit; the next one waits until the debt is paid.
+// Over any stretch of time t no more than rate * t + burst + one spending goes out. A spending
+// larger than what is there puts the bucket into debt, so that no one has to be split to fit; the
+// next one waits until the debt is paid.
 //
 // Thread rule: one thread.
 class TokenBucket {

@@ -12,7 +12,12 @@ namespace stillframe {
 
 DiscardSaver::DiscardSaver(const FaultChannel& channel, const Target& target, Stage& stage,
                            const Clock& clock, Duration limit)
-    : channel_(channel), target_(target), stage_(stage), clock_(clock), limit_(limit), held_(stage.FaultSlotsFree()) {}
+    : channel_(channel),
+      target_(target),
+      stage_(stage),
+      clock_(clock),
+      limit_(limit),
+      held_(stage.FaultSlotsFree()) {}
 
 void DiscardSaver::SaveAhead(TrackedMemory& memory) {
   std::array<AddressRange, 16> ranges;
@@ -69,7 +74,8 @@ void DiscardSaver::SaveRun(TrackedMemory& memory, TargetAddress live, PageRun ru
 }
 
 void DiscardSaver::Commit(TrackedMemory& memory) {
-  // Any open will do: EAGAIN means that a change of mappings, perhaps one from before our copies, is still to be told.
+  // Any open will do: EAGAIN means that a change of mappings, perhaps one from before our copies,
+  // is still to be told.
   const AddressRange first{held_[0].address, held_[0].address + kPageSize};
   if (channel_.Open(first) == OpenOutcome::kChanging) return;
   for (size_t i = 0; i < held_count_; ++i) {

@@ -11,7 +11,8 @@
 namespace stillframe {
 namespace {
 
-constexpr uint64_t kLargestUnit = 512;  // pages: a 2 MiB page of hugetlb; larger ones are never armed
+constexpr uint64_t kLargestUnit =
+    512;  // pages: a 2 MiB page of hugetlb; larger ones are never armed
 
 AddressRange PageAt(TargetAddress address) {
   const TargetAddress begin{address.value & ~(kPageSize.count - 1)};
@@ -129,7 +130,8 @@ void FaultTracker::MarkUnmapped(AddressRange range, TrackedMemory& memory) {
 
 Duration FaultTracker::SleepLimit() const {
   // Short while something waits: for the scan to be done with a page, or for its time to run out.
-  return waiting_count_ > 0 || discards_.holds() ? std::chrono::microseconds(200) : std::chrono::milliseconds(100);
+  return waiting_count_ > 0 || discards_.holds() ? std::chrono::microseconds(200)
+                                                 : std::chrono::milliseconds(100);
 }
 
 void FaultTracker::Step() {
@@ -193,7 +195,8 @@ FaultTracker::Served FaultTracker::Serve(Waiting& fault, Mode mode, TrackedMemor
   }
   const std::optional<Segment> at = memory->map.AtAddress(PageAt(fault.address).begin);
   if (at) return ServePage(fault, *memory, *at);
-  // Faults come before events, so its remap may still be unread; but then the open is refused, and this is tried again.
+  // Faults come before events, so its remap may still be unread; but then the open is refused, and
+  // this is tried again.
   return JustOpen(PageAt(fault.address));
 }
 
@@ -232,16 +235,18 @@ FaultTracker::Served FaultTracker::CopyAndOpen(Waiting& fault, TrackedMemory& me
   const Pages copied = CopyPages(target_, memory.regions.RegionOf(unit.first), unit.first, live,
                                  std::span(to).first(n), std::span(entries).first(n));
   FailPoint("track.copied");
-  const bool proven = copied.count == n && std::all_of(entries.data(), entries.data() + n, IsProven);
+  const bool proven =
+      copied.count == n && std::all_of(entries.data(), entries.data() + n, IsProven);
   const OpenOutcome opened = channel_.Open(range);
   if (opened == OpenOutcome::kChanging) {
-    // Pages may have moved, to here or from here: read the events, then look again where this one is.
+    // Pages may have moved, to here or from here: read the events, then look again where this one
+    // is.
     stage_.PutBackFaultSlots(slots);
     memory.ledger.claimed.Clear(unit.first);
     return Served::kEventFirst;
   }
-  // The open was not refused, so no event was unread, and it is this very thread that reads them: the map that led here was true,
-  // and no other page can have been moved here.
+  // The open was not refused, so no event was unread, and it is this very thread that reads them:
+  // the map that led here was true, and no other page can have been moved here.
   memory.ledger.claimed.SetRun(unit);
   if (proven && opened == OpenOutcome::kOpened) {
     memory.ledger.proven.SetRun(unit);

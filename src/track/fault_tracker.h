@@ -1,4 +1,5 @@
-// Serves the target's write faults: copies the page to the stage, opens it, and so wakes the writer. It never waits for the output.
+// Serves the target's write faults: copies the page to the stage, opens it, and so wakes the
+// writer. It never waits for the output.
 #ifndef STILLFRAME_TRACK_FAULT_TRACKER_H_
 #define STILLFRAME_TRACK_FAULT_TRACKER_H_
 
@@ -21,26 +22,31 @@
 
 namespace stillframe {
 
-// A passive object that one thread drives: OnReadable when the userfaultfd has something, Step always. It is a thread of its own
-// that drives it, apart from the saver's: only then is the time noted when a fault *arrives*, and not when somebody
-// gets round to reading it. Between reading a fault and opening its page nothing allocates, logs, or takes a lock.
+// A passive object that one thread drives: OnReadable when the userfaultfd has something, Step
+// always. It is a thread of its own that drives it, apart from the saver's: only then is the time
+// noted when a fault *arrives*, and not when somebody gets round to reading it. Between reading a
+// fault and opening its page nothing allocates, logs, or takes a lock.
 //
-// A fault that can't be served at once (no room in the stage, the scan is just copying the page, an event must be read first) waits
-// in a list that each Step goes through. Events are read whatever waits: until they are, nothing can be opened at all.
+// A fault that can't be served at once (no room in the stage, the scan is just copying the page, an
+// event must be read first) waits in a list that each Step goes through. Events are read whatever
+// waits: until they are, nothing can be opened at all.
 //
-// Thread rule: SetMemory, SetMode and the counters from any thread; the rest by the one that drives it.
+// Thread rule: SetMemory, SetMode and the counters from any thread; the rest by the one that drives
+// it.
 class FaultTracker {
  public:
   enum class Mode {
     kIdle,     // nothing is armed; events are read and forgotten
-    kHolding,  // the target stands still; faults of the kernel's own workers wait for the resume, so that memory stays as it was
+    kHolding,  // the target stands still; faults of the kernel's own workers wait for the resume,
+               // so that memory stays as it was
     kServing,  // copy, open
     kOpening,  // the save is over: open, copy nothing
   };
 
   struct Options {
     Duration max_stall = std::chrono::seconds(1);
-    Duration discard_limit = std::chrono::milliseconds(5);  // for pages that are about to be discarded
+    Duration discard_limit =
+        std::chrono::milliseconds(5);  // for pages that are about to be discarded
   };
 
   // Faults that can wait at once: as many as threads that can be stuck in one.
@@ -54,8 +60,8 @@ class FaultTracker {
   // Before anything is armed.
   void SetMemory(TrackedMemory* memory) { memory_.store(memory, std::memory_order_release); }
   void SetMode(Mode mode);
-  // A thread of our own that runs while our own process is saved: its faults are served even while holding, and from a reserve. At most
-  // kMostOwnThreads.
+  // A thread of our own that runs while our own process is saved: its faults are served even while
+  // holding, and from a reserve. At most kMostOwnThreads.
   void AddOwnThread(pid_t tid);
   // The scan opened what it had claimed; a writer may have been waiting for that.
   void OnScanOpened() {
@@ -69,7 +75,8 @@ class FaultTracker {
   // How long the thread may sleep at most.
   Duration SleepLimit() const;
 
-  // True once a fault waited for room longer than max_stall; from then on everything is only opened.
+  // True once a fault waited for room longer than max_stall; from then on everything is only
+  // opened.
   bool gave_up() const { return gave_up_.load(std::memory_order_acquire); }
   const LatencyHistogram& waits() const { return waits_; }
   uint64_t stage_full() const { return stage_full_.load(std::memory_order_relaxed); }

@@ -10,10 +10,12 @@
 
 namespace stillframe {
 
-// A page that mremap brings to an address comes armed. A copy made of that address then looks proven, and holds another
-// page's bytes. So: note the time, copy, open, and ask whether anything was moved there since.
+// A page that mremap brings to an address comes armed. A copy made of that address then looks
+// proven, and holds another page's bytes. So: note the time, copy, open, and ask whether anything
+// was moved there since.
 //
-// The tracker brackets each read of events, since the target goes on the moment its event is read, before the tracker could note it.
+// The tracker brackets each read of events, since the target goes on the moment its event is read,
+// before the tracker could note it.
 //
 // Thread rule: BeginRead, Note, EndRead by the tracker; the rest from any thread. No allocation.
 class MoveJournal {
@@ -24,8 +26,8 @@ class MoveJournal {
 
   // A time to hand to MovedInto.
   uint64_t Now() const { return noted_.load(std::memory_order_seq_cst); }
-  // True when pages were moved into the range since `since`, or so many moves happened that nobody knows. Waits for a read of events
-  // that is under way (microseconds).
+  // True when pages were moved into the range since `since`, or so many moves happened that nobody
+  // knows. Waits for a read of events that is under way (microseconds).
   bool MovedInto(AddressRange range, uint64_t since) const;
 
  private:

@@ -5,7 +5,8 @@
 namespace stillframe {
 namespace {
 
-// A scan wants several buffers in flight even in a small stage, or it waits for the output after each run.
+// A scan wants several buffers in flight even in a small stage, or it waits for the output after
+// each run.
 constexpr uint64_t kRunsAtLeast = 4;
 
 Bytes RunSize(Bytes half) {
@@ -74,8 +75,8 @@ void Stage::WaitForRoom(Duration timeout) {
 
 std::span<const std::byte> Stage::MemoryOf(const StagedPages& pages) const {
   const SlotPool& pool = pages.source == PageSource::kFaulted ? faulted_ : scanned_;
-  return pool.Memory(pages.slot).subspan(pages.page_in_slot * kPageSize.count,
-                                         ToBytes(pages.pages.count).count);
+  return pool.Memory(pages.slot)
+      .subspan(pages.page_in_slot * kPageSize.count, ToBytes(pages.pages.count).count);
 }
 
 void Stage::Release(const StagedPages& pages) {
@@ -98,8 +99,8 @@ void Stage::WaitForStaged(Duration timeout) {
 }
 
 void Stage::WakeOutput() {
-  // Paired with WaitForStaged. Both exchange, so one of the two comes second: either the output sees what was pushed, or this
-  // sees it asleep.
+  // Paired with WaitForStaged. Both exchange, so one of the two comes second: either the output
+  // sees what was pushed, or this sees it asleep.
   if (output_sleeps_.exchange(false, std::memory_order_acq_rel)) staged_.Notify();
 }
 

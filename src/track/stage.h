@@ -25,19 +25,22 @@ struct StagedPages {
   bool frees_slot = true;  // nothing more comes out of this slot
 };
 
-// Half of it is for faulted pages, in slots of one page; half for the scan, in buffers of a run. Copying is faster than any
-// output, so a scan that could take all of it would leave nothing for the writers that wait.
+// Half of it is for faulted pages, in slots of one page; half for the scan, in buffers of a run.
+// Copying is faster than any output, so a scan that could take all of it would leave nothing for
+// the writers that wait.
 //
-// Thread rule: three threads, each with its own calls. Nothing allocates; only WaitForRoom and WaitForStaged wait.
+// Thread rule: three threads, each with its own calls. Nothing allocates; only WaitForRoom and
+// WaitForStaged wait.
 class Stage {
  public:
   static constexpr Bytes kSmallest = MiB(1);
   static constexpr Bytes kLargest = GiB(64);
-  // process_vm_readv is fastest from here on, and it is soon enough done with for a writer that waits for one of its pages.
+  // process_vm_readv is fastest from here on, and it is soon enough done with for a writer that
+  // waits for one of its pages.
   static constexpr Bytes kLargestRun = KiB(256);
 
-  // `kept_for_us`: how many fault slots only our own threads may take, when it is our own process that is saved: the writer that frees
-  // slots may itself fault, and must never wait for a slot.
+  // `kept_for_us`: how many fault slots only our own threads may take, when it is our own process
+  // that is saved: the writer that frees slots may itself fault, and must never wait for a slot.
   explicit Stage(Bytes size, size_t kept_for_us = 0);
 
   // --- the tracker ---
@@ -56,8 +59,9 @@ class Stage {
   bool TakeRuns(std::span<uint32_t> slots);
   void PutBackRuns(std::span<const uint32_t> slots);
   std::span<std::byte> RunMemory(uint32_t slot) const { return scanned_.Memory(slot); }
-  // Passes on `pages`, which stand in the buffer from page `page_in_slot` on. Pages that could not be proven leave gaps, so one buffer may
-  // be passed on in pieces: the last one, and only that, with `frees_slot`.
+  // Passes on `pages`, which stand in the buffer from page `page_in_slot` on. Pages that could not
+  // be proven leave gaps, so one buffer may be passed on in pieces: the last one, and only that,
+  // with `frees_slot`.
   void PutScanned(PageRun pages, uint32_t slot, uint32_t page_in_slot, bool frees_slot);
   // Returns once a buffer was released, or after `timeout`.
   void WaitForRoom(Duration timeout);

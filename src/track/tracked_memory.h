@@ -12,7 +12,8 @@
 
 namespace stillframe {
 
-// Made inside the pause, before anything is armed; lives in mapped memory (MakeMapped), since the tracker writes it.
+// Made inside the pause, before anything is armed; lives in mapped memory (MakeMapped), since the
+// tracker writes it.
 struct TrackedMemory {
   explicit TrackedMemory(RegionSet set)
       : regions(std::move(set)), map(regions), ledger(regions.pages()) {}

@@ -211,7 +211,7 @@ TEST(AttachThreads, ExecByAnyThreadAtAnyMomentNeverHangsEitherSide) {
     ++gone;
   }
   EXPECT_EQ(paused + gone, 60);
-  EXPECT_EQ(child.State() == "Z", false);
+  EXPECT_NE(child.State(), "Z") << child.AwaitEnd();
 }
 
 TEST(AttachDiscards, ThreadInMadviseIsFound) {

@@ -1,5 +1,6 @@
-// Between reading a fault and opening its page the tracker allocates nothing: when one's own heap is being saved, malloc itself may be
-// waiting for that page. The guard counts every allocation of the thread that it is on for.
+// Between reading a fault and opening its page the tracker allocates nothing: when one's own heap
+// is being saved, malloc itself may be waiting for that page. The guard counts every allocation of
+// the thread that it is on for.
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -56,7 +57,8 @@ class FaultPathTest : public testing::Test {
     armed_.emplace(*target_, *channel_);
     Mapping mapping;
     mapping.range = puppet_.range();
-    plan_ = {{.mapping = mapping, .treatment = Treatment::kArm, .saved = mapping.range, .reason = {}}};
+    plan_ = {
+        {.mapping = mapping, .treatment = Treatment::kArm, .saved = mapping.range, .reason = {}}};
     ASSERT_TRUE(armed_->Register(&plan_));
     tracked_ = armed_->MakeTracked(plan_);
     tracker_->SetMemory(tracked_.get());
@@ -78,7 +80,8 @@ class FaultPathTest : public testing::Test {
         tracker_->Step();
         // The output, which may allocate, is somebody else's.
         while (const auto staged = stage_->NextFaulted()) stage_->Release(*staged);
-        for (const FaultSeen& fault : log_->Collect(MonotonicClock().Now())) static_cast<void>(fault);
+        for (const FaultSeen& fault : log_->Collect(MonotonicClock().Now()))
+          static_cast<void>(fault);
       }
       guarded = false;
     });

@@ -1,7 +1,8 @@
-// Saving regions of one's own process while its threads go on writing: the image equals a copy made at the instant.
+// Saving regions of one's own process while its threads go on writing: the image equals a copy made
+// at the instant.
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -94,7 +95,8 @@ class Copy {
     for (size_t i = 0; i < ranges_.size(); ++i) {
       const iovec from{reinterpret_cast<void*>(ranges_[i].begin.value), ranges_[i].size().count};
       const iovec to{memory_[i].data(), memory_[i].size().count};
-      if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != static_cast<ssize_t>(to.iov_len)) return false;
+      if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != static_cast<ssize_t>(to.iov_len))
+        return false;
     }
     return true;
   }
@@ -189,7 +191,8 @@ TEST(OwnProcessSaveTest, EvenTheHeapItself) {
   const std::vector<AddressRange> ranges{{{heap_begin}, {heap_end}}};
   for (int round = 0; round < 5; ++round) {
     Copy copy(ranges);
-    const auto summary = Save(ranges, ParkAllThreads(SIGRTMIN + 3), &copy, image, {.stage = MiB(1)});
+    const auto summary =
+        Save(ranges, ParkAllThreads(SIGRTMIN + 3), &copy, image, {.stage = MiB(1)});
     ASSERT_TRUE(summary) << summary.error().message;
     copy.ExpectEquals(image);
   }
@@ -204,12 +207,11 @@ TEST(OwnProcessSaveTest, AQuiesceThatFailsLeavesNothingBehind) {
   memory.Populate();
   const std::vector<AddressRange> ranges{RangeOf(memory.data(), memory.size().count)};
   Copy copy(ranges);
-  const auto summary = Save(ranges,
-                            {.quiesce = []() -> Result<void> {
-                               return Fail(ErrorCode::kLimit, "no rest to be had");
-                             },
-                             .resume = [] {}},
-                            &copy, image);
+  const auto summary = Save(
+      ranges,
+      {.quiesce = []() -> Result<void> { return Fail(ErrorCode::kLimit, "no rest to be had"); },
+       .resume = [] {}},
+      &copy, image);
   ASSERT_FALSE(summary);
   EXPECT_EQ(summary.error().code, ErrorCode::kLimit);
   EXPECT_NE(access(image.c_str(), F_OK), 0);

@@ -75,16 +75,22 @@ uint64_t Puppet::Do(const Message& message) {
     case Order::kWrite:
       for (uint64_t i = 0; i < message.size; i += kPageSize.count) at[i] = '!';
       return 0;
-    case Order::kDiscard: return static_cast<uint64_t>(madvise(at, message.size, MADV_DONTNEED));
-    case Order::kFree: return static_cast<uint64_t>(madvise(at, message.size, MADV_FREE));
-    case Order::kUnmap: return static_cast<uint64_t>(munmap(at, message.size));
+    case Order::kDiscard:
+      return static_cast<uint64_t>(madvise(at, message.size, MADV_DONTNEED));
+    case Order::kFree:
+      return static_cast<uint64_t>(madvise(at, message.size, MADV_FREE));
+    case Order::kUnmap:
+      return static_cast<uint64_t>(munmap(at, message.size));
     case Order::kMove:
       return reinterpret_cast<uint64_t>(mremap(at, message.size, message.size,
                                                MREMAP_MAYMOVE | MREMAP_FIXED,
                                                reinterpret_cast<void*>(message.to)));
-    case Order::kMergeable: return static_cast<uint64_t>(madvise(at, message.size, MADV_MERGEABLE));
-    case Order::kReadOnly: return static_cast<uint64_t>(mprotect(at, message.size, PROT_READ));
-    case Order::kExit: _exit(0);
+    case Order::kMergeable:
+      return static_cast<uint64_t>(madvise(at, message.size, MADV_MERGEABLE));
+    case Order::kReadOnly:
+      return static_cast<uint64_t>(mprotect(at, message.size, PROT_READ));
+    case Order::kExit:
+      _exit(0);
     case Order::kExec:
       execl("/bin/sleep", "sleep", "1000", nullptr);
       _exit(1);

@@ -11,10 +11,21 @@
 
 namespace stillframe {
 
-// Has `pages` pages of private anonymous memory; page i is filled with byte 'a' + i % 26 but for those left as holes.
+// Has `pages` pages of private anonymous memory; page i is filled with byte 'a' + i % 26 but for
+// those left as holes.
 class Puppet {
  public:
-  enum class Order : uint8_t { kWrite, kDiscard, kFree, kUnmap, kMove, kMergeable, kReadOnly, kExit, kExec };
+  enum class Order : uint8_t {
+    kWrite,
+    kDiscard,
+    kFree,
+    kUnmap,
+    kMove,
+    kMergeable,
+    kReadOnly,
+    kExit,
+    kExec
+  };
 
   Puppet(uint64_t pages, uint64_t holes_from);
   // Kills the child.

@@ -1,5 +1,5 @@
-// What becomes of each page when the target changes its memory under the saver: the tracker and the scan are driven step by step,
-// without threads, against a real process.
+// What becomes of each page when the target changes its memory under the saver: the tracker and the
+// scan are driven step by step, without threads, against a real process.
 #include <gtest/gtest.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -76,7 +76,8 @@ class SaveLedgerTest : public testing::Test {
     Mapping mapping;
     mapping.range = puppet_.range();
     mapping.mergeable = mergeable_;
-    plan_ = {{.mapping = mapping, .treatment = Treatment::kArm, .saved = mapping.range, .reason = {}}};
+    plan_ = {
+        {.mapping = mapping, .treatment = Treatment::kArm, .saved = mapping.range, .reason = {}}};
     ASSERT_TRUE(armed_->Register(&plan_));
     tracked_ = armed_->MakeTracked(plan_);
     tracker_->SetMemory(tracked_.get());
@@ -163,7 +164,8 @@ class SaveLedgerTest : public testing::Test {
   }
   void ExpectLost(uint64_t from, uint64_t pages, const std::string& reason) {
     EXPECT_EQ(sink_.lost.size(), pages);
-    for (uint64_t i = from; i < from + pages; ++i) EXPECT_EQ(sink_.lost[puppet_.Page(i)], reason) << i;
+    for (uint64_t i = from; i < from + pages; ++i)
+      EXPECT_EQ(sink_.lost[puppet_.Page(i)], reason) << i;
   }
 
   const RcuThread rcu_;
@@ -324,8 +326,9 @@ TEST_F(SaveLedgerTest, AnotherProgramInTheTargetsPlaceIsNotSaved) {
 TEST_F(SaveLedgerTest, AFullStageMakesAWriterWaitAndThenGiveUp) {
   std::vector<uint32_t> slots(stage_->FaultSlotsFree());
   ASSERT_TRUE(stage_->TakeFaultSlots(slots, false));
-  tracker_ = MakeMapped<FaultTracker>(*channel_, *target_, *stage_, *log_, MonotonicClock(),
-                                      FaultTracker::Options{.max_stall = std::chrono::milliseconds(20)});
+  tracker_ =
+      MakeMapped<FaultTracker>(*channel_, *target_, *stage_, *log_, MonotonicClock(),
+                               FaultTracker::Options{.max_stall = std::chrono::milliseconds(20)});
   tracker_->SetMemory(tracked_.get());
   tracker_->SetMode(FaultTracker::Mode::kServing);
   puppet_.Tell(Puppet::Order::kWrite, 3, 1);

@@ -16,9 +16,9 @@ namespace stillframe::test {
 struct SubprocessOptions {
   std::map<std::string, std::string> environment = {};  // added to ours
   std::string directory = {};                           // where it runs; empty: here
-  int stdin_fd = -1;                               // -1: /dev/null
-  int stdout_fd = -1;                              // -1: captured
-  uid_t user = 0;                                  // drops to this user and group when not 0
+  int stdin_fd = -1;                                    // -1: /dev/null
+  int stdout_fd = -1;                                   // -1: captured
+  uid_t user = 0;                                       // drops to this user and group when not 0
 };
 
 // Thread rule: one thread, which must outlive the child (it is killed when that thread ends).

@@ -16,7 +16,8 @@ AddressRange Range(uint64_t first_page, uint64_t pages) {
 TargetAddress Page(uint64_t number) { return {number << 12}; }
 
 RegionSet TwoRegions() {
-  return RegionSet({{.range = Range(0x100, 10), .first = {}}, {.range = Range(0x200, 20), .first = {}}});
+  return RegionSet(
+      {{.range = Range(0x100, 10), .first = {}}, {.range = Range(0x200, 20), .first = {}}});
 }
 
 TEST(RegionSetTest, CountsPagesThroughAllRegions) {

@@ -1,11 +1,11 @@
-#include "region/page_bitmap.h"
-
 #include <gtest/gtest.h>
 
 #include <random>
 #include <set>
 #include <thread>
 #include <vector>
+
+#include "region/page_bitmap.h"
 
 namespace stillframe {
 namespace {

@@ -33,48 +33,42 @@ class FakeImage final : public ImageReader {
     metadata_.host = "here";
   }
 
-  const ImageMetadata& metadata() const override {
-      return metadata_;
+  const ImageMetadata& metadata() const override { return metadata_; }
+  uint32_t format_version() const override { return 1; }
+  std::array<uint8_t, 16> id() const override { return {0xab, 1}; }
+  Bytes file_size() const override { return {12288}; }
+  SinkCounters counters() const override {
+    return {
+        .zero = {1}, .scanned = {1}, .faulted = {}, .paused = {}, .lost = {1}, .written = {12288}};
+  }
+  std::vector<ImageRun> Runs(AddressRange range) const override {
+    std::vector<ImageRun> runs;
+    for (const ImageRun& run : {Run({{0x1000}, {0x2000}}, PageKind::kData, ""),
+                                Run({{0x2000}, {0x3000}}, PageKind::kLost, "unmapped"),
+                                Run({{0x8000}, {0x9000}}, PageKind::kZero, "")}) {
+      if (run.range.Overlaps(range)) runs.push_back(run);
     }
-    uint32_t format_version() const override { return 1; }
-    std::array<uint8_t, 16> id() const override { return {0xab, 1}; }
-    Bytes file_size() const override { return {12288}; }
-    SinkCounters counters() const override {
-      return {.zero = {1},
-              .scanned = {1},
-              .faulted = {},
-              .paused = {},
-              .lost = {1},
-              .written = {12288}};
-    }
-    std::vector<ImageRun> Runs(AddressRange range) const override {
-      std::vector<ImageRun> runs;
-      for (const ImageRun& run : {Run({{0x1000}, {0x2000}}, PageKind::kData, ""),
-                                  Run({{0x2000}, {0x3000}}, PageKind::kLost, "unmapped"),
-                                  Run({{0x8000}, {0x9000}}, PageKind::kZero, "")}) {
-        if (run.range.Overlaps(range)) runs.push_back(run);
-      }
-      return runs;
-    }
-    Result<void> Read(TargetAddress, std::span<std::byte>) const override { return {}; }
-    Result<void> Verify() const override { return {}; }
+    return runs;
+  }
+  Result<void> Read(TargetAddress, std::span<std::byte>) const override { return {}; }
+  Result<void> Verify() const override { return {}; }
 
-   private:
-    static ThreadState Thread(pid_t tid, std::string name) {
-      ThreadState thread;
-      thread.tid = tid;
-      thread.name = std::move(name);
-      return thread;
-    }
-    static ImageRun Run(AddressRange range, PageKind kind, std::string_view reason) {
-      return {range, kind, PageSource::kScanned, reason};
-    }
+ private:
+  static ThreadState Thread(pid_t tid, std::string name) {
+    ThreadState thread;
+    thread.tid = tid;
+    thread.name = std::move(name);
+    return thread;
+  }
+  static ImageRun Run(AddressRange range, PageKind kind, std::string_view reason) {
+    return {range, kind, PageSource::kScanned, reason};
+  }
 
-    ImageMetadata metadata_;
-  };
+  ImageMetadata metadata_;
+};
 
-  TEST(ImageReport, JsonTellsTargetTimeMappingsPagesThreadsSkippedAndLost) {
-    EXPECT_EQ(ImageToJson(FakeImage(), "x"), Json::parse(R"({
+TEST(ImageReport, JsonTellsTargetTimeMappingsPagesThreadsSkippedAndLost) {
+  EXPECT_EQ(ImageToJson(FakeImage(), "x"), Json::parse(R"({
     "schema": 1, "verb": "info", "image": "x", "format_version": 1,
     "id": "ab010000000000000000000000000000", "image_bytes": 12288, "memory_bytes": 12288,
     "pid": 42, "executable": "/bin/thing", "command_line": ["thing", "--all"],
@@ -93,20 +87,19 @@ class FakeImage final : public ImageReader {
     "skipped": [{"begin": "0xf000", "end": "0x10000", "reason": "io"}],
     "lost": [{"begin": "0x2000", "end": "0x3000", "reason": "unmapped"}]
   })"));
-  }
+}
 
-  TEST(ImageReport, TextListsMappingsWithTheirPages) {
-    const std::string text = ImageToText(FakeImage(), "x", false);
-    EXPECT_NE(text.find("process 42 on here (Linux 6.1): thing --all\n"), std::string::npos)
-        << text;
-    EXPECT_NE(text.find("0x1000-0x3000 rw-p  8.00 KiB: 1 data, 0 zero, 1 lost  [heap]\n"),
-              std::string::npos)
-        << text;
-    EXPECT_NE(text.find("0 data, 1 zero, only 0x8000-0x9000  /bin/thing\n"), std::string::npos)
-        << text;
-    EXPECT_NE(text.find("43 (wor\\x0aker)"), std::string::npos) << text;
-    EXPECT_NE(text.find("0x2000-0x3000  4.00 KiB  unmapped\n"), std::string::npos) << text;
-  }
+TEST(ImageReport, TextListsMappingsWithTheirPages) {
+  const std::string text = ImageToText(FakeImage(), "x", false);
+  EXPECT_NE(text.find("process 42 on here (Linux 6.1): thing --all\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("0x1000-0x3000 rw-p  8.00 KiB: 1 data, 0 zero, 1 lost  [heap]\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("0 data, 1 zero, only 0x8000-0x9000  /bin/thing\n"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("43 (wor\\x0aker)"), std::string::npos) << text;
+  EXPECT_NE(text.find("0x2000-0x3000  4.00 KiB  unmapped\n"), std::string::npos) << text;
+}
 
 }  // namespace
 }  // namespace stillframe

@@ -107,7 +107,8 @@ TEST(SavePlanTest, SharedMemoryThatTheTargetMapsTwiceIsCopied) {
   }
   std::vector<Mapping> halves{Shared(0x1000, 0x9000), Shared(0x10000, 0x18000)};
   halves[1].file_offset = 0x8000;
-  for (const PlannedMapping& plan : PlanMappings(halves, {})) EXPECT_EQ(plan.treatment, Treatment::kArm);
+  for (const PlannedMapping& plan : PlanMappings(halves, {}))
+    EXPECT_EQ(plan.treatment, Treatment::kArm);
 }
 
 TEST(SavePlanTest, ANamedSharedFileNeedsItsOwnBit) {

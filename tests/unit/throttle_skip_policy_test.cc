@@ -1,11 +1,10 @@
-#include "throttle/skip_policy.h"
-
 #include <gtest/gtest.h>
 
 #include <vector>
 
 #include "stillframe/throttle.h"
 #include "throttle/off_policy.h"
+#include "throttle/skip_policy.h"
 
 namespace stillframe {
 namespace {
@@ -29,7 +28,8 @@ class SkipPolicyTest : public testing::Test {
   static FaultSeen Waiting(uint64_t number, Duration wait) {
     return {.number = number, .arrival = {}, .wait = wait, .finished = false};
   }
-  // Polls that run out, until the policy pushes; returns how many there were. Time stands still unless `each` is given.
+  // Polls that run out, until the policy pushes; returns how many there were. Time stands still
+  // unless `each` is given.
   uint64_t PollUntilPush(Duration each = Duration(0)) {
     for (uint64_t polls = 1;; ++polls) {
       now_ += each;
@@ -93,7 +93,8 @@ TEST_F(SkipPolicyTest, AFaultThatIsStillFastCountsOnceItIsSlow) {
 }
 
 TEST_F(SkipPolicyTest, EachOfSeveralSlowFaultsCounts) {
-  Ask(Reason::kPushed, {Ended(3, milliseconds(6)), Waiting(1, milliseconds(9)), Waiting(4, milliseconds(1))});
+  Ask(Reason::kPushed,
+      {Ended(3, milliseconds(6)), Waiting(1, milliseconds(9)), Waiting(4, milliseconds(1))});
   EXPECT_EQ(policy_.counters().triggers, 2u);
 }
 
@@ -107,7 +108,9 @@ TEST_F(SkipPolicyTest, OneRunIsForcedAfterFiveSecondsWithoutAPage) {
   Ask(Reason::kPushed);
   for (int i = 0; i < 999; ++i) {
     now_ += milliseconds(5);
-    ASSERT_EQ(Ask(Reason::kPollFault, {Ended(static_cast<uint64_t>(i), milliseconds(6))}).push.count, 0u) << i;
+    ASSERT_EQ(
+        Ask(Reason::kPollFault, {Ended(static_cast<uint64_t>(i), milliseconds(6))}).push.count, 0u)
+        << i;
   }
   now_ += milliseconds(5);
   EXPECT_GT(Ask(Reason::kPollFault, {Ended(1000, milliseconds(6))}).push.count, 0u);

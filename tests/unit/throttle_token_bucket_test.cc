@@ -1,9 +1,9 @@
-#include "throttle/token_bucket.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <deque>
+
+#include "throttle/token_bucket.h"
 
 namespace stillframe {
 namespace {

@@ -1,5 +1,3 @@
-#include "track/stage.h"
-
 #include <gtest/gtest.h>
 
 #include <array>
@@ -7,6 +5,7 @@
 #include <vector>
 
 #include "track/move_journal.h"
+#include "track/stage.h"
 
 namespace stillframe {
 namespace {

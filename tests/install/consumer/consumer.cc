@@ -1,4 +1,5 @@
-// A program of somebody else: makes an image without any target, reads it back, and takes every part of the library along.
+// A program of somebody else: makes an image without any target, reads it back, and takes every
+// part of the library along.
 #include <stillframe/stillframe.h>
 
 #include <cstdio>
