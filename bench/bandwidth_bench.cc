@@ -57,12 +57,12 @@ bool Measure(Bytes memory, uint64_t mib, bool busy) {
   const PacedWriter target(memory, busy ? kRate : kIdleRate);
   OutputChild reader;
   SaveOptions options;
-  options.max_bandwidth = MiB(mib * 6 / 5);
+  options.max_bandwidth = MiB(mib);
   const TimedSave save =
       OrDie("saving", SaveTimed(target.pid(), {.descriptor = reader.descriptor()}, options));
   reader.Finish();
   const auto arrivals = reader.arrivals();
-  const Windows windows = Examine(arrivals, MiB(mib));
+  const Windows windows = Examine(arrivals, options.max_bandwidth);
   const char* kind = busy ? "2000/s" : "idle";
   if (!windows.any) {
     std::printf("%4luM %-8s lasted less than 2 s: take more --memory\n", mib, kind);

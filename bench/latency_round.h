@@ -29,7 +29,7 @@ struct RoundPlan {
   Duration length = std::chrono::seconds(10);
   Bytes bandwidth{0};  // of each save: such that it takes most of the round
   StallPlan stall = {.period = std::chrono::milliseconds(250),
-                     .length = std::chrono::milliseconds(0)};
+                     .length = std::chrono::milliseconds(50)};
 };
 
 // Late writes close to each other: what one hold-up made of the writes behind it.

@@ -136,7 +136,13 @@ Result<ProcessHandle> OpenProcess(pid_t pid) {
   const auto stat = ReadStat(handle.directory.get(), "stat");
   if (!status || !stat) return Fail(ErrorCode::kTargetGone, Attaching(pid) + "no such process");
   handle.start_time = stat->start_time;
-  const pid_t live_thread = FindLiveThread(handle.directory.get(), pid);
+  pid_t live_thread = FindLiveThread(handle.directory.get(), pid);
+  if (live_thread == 0) {
+    // A thread that takes its leader's place by exec can be missed by one look.
+    constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 2'000'000};
+    nanosleep(&kMoment, nullptr);
+    live_thread = FindLiveThread(handle.directory.get(), pid);
+  }
   STILLFRAME_TRY(CheckKind(pid, *status, *stat, live_thread));
   STILLFRAME_TRY(CheckExecutable(pid, handle.directory.get(), live_thread));
   handle.pidfd = OpenPidfd(pid);

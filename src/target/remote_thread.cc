@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint64_t kAllSignals = ~uint64_t{0};
 constexpr uint64_t kTrapFlag = 0x100;
+constexpr Duration kLongestDeath = std::chrono::seconds(10);
 
 // Sleeps until a tracee has news, or a millisecond: a SIGCHLD that told of an earlier one may have
 // swallowed this one's.
@@ -29,7 +30,9 @@ int RemoteThread::Stop(pid_t tid, TimePoint deadline) {
   if (const int error = PtraceSeize(tid)) return error;
   FailPoint("ptrace.seize");
   asked_ = MonotonicClock().Now();
-  if (const int error = PtraceInterrupt(tid)) return error;
+  // Fails for a thread that has died since. That has to be taken note of, like any tracee's death,
+  // or an exec that waits for it would make the next seizing wait for ever (tracee_reaper.h).
+  PtraceInterrupt(tid);
   FailPoint("ptrace.interrupt");
   tid_ = tid;
   if (const int error = WaitFor(Goal::kStop, &deadline)) {
@@ -87,9 +90,19 @@ int RemoteThread::Release() {
     error = PtraceDetach(tid_);
     FailPoint("ptrace.detach");
   }
+  if (error != 0 && !gone_) AwaitDeath();
   stopped_time_ = MonotonicClock().Now() - asked_;
   tid_ = 0;
   return error;
+}
+
+// Of a thread that was killed while it stood still.
+void RemoteThread::AwaitDeath() {
+  const TimePoint end = MonotonicClock().Now() + kLongestDeath;
+  while (!gone_ && MonotonicClock().Now() < end) {
+    gone_ = PtracePoll(tid_).kind == StopKind::kGone;
+    if (!gone_) AwaitNews();
+  }
 }
 
 int RemoteThread::RestoreState() {

@@ -68,6 +68,7 @@ class RemoteThread {
   bool Accept(ThreadStop stop, Goal goal);
   void PassOn(int signal, Goal goal);
   int RestoreState();
+  void AwaitDeath();
 
   pid_t tid_ = 0;              // 0: none stands still
   bool changed_ = false;       // registers or mask are not the thread's own

@@ -143,17 +143,25 @@ bool ThreadStopper::CollectAll(TimePoint end) {
     }
     if (all) return true;
     if (MonotonicClock().Now() >= end) return false;
-    if (look % 64 == 63) ForgetDeadLeader();
+    if (look % 64 == 63) ForgetLost();
     GiveWay(look);
   }
 }
 
-// A leader that exits while its threads live on tells its tracer nothing before they are gone too.
-void ThreadStopper::ForgetDeadLeader() {
-  const auto leader = threads_.find(pid_);
-  if (leader == threads_.end() || leader->second.stopped) return;
-  const auto stat = ReadStat(directory_, "stat");
-  if (stat && stat->dead()) leader->second.gone = true;
+// Who tells nothing may have nothing to tell any more. An exec puts the calling thread in the place
+// of the leader, and if that one was not seized, no tracee of ours has the number now. A leader
+// that exits while its threads live on tells its tracer nothing before they are gone too.
+void ThreadStopper::ForgetLost() {
+  for (auto& [tid, thread] : threads_) {
+    if (thread.stopped || thread.gone || !thread.asked) continue;
+    if (PtraceInterrupt(tid) == ESRCH) {
+      PtraceReapIfDead(tid);
+      thread.gone = true;
+    } else if (tid == pid_) {
+      const auto stat = ReadStat(directory_, "stat");
+      thread.gone = stat && stat->dead();
+    }
+  }
 }
 
 void ThreadStopper::Collect(pid_t tid, Thread* thread) {
@@ -209,6 +217,7 @@ void ThreadStopper::Resume() {
   for (int look = 0; !threads_.empty() && MonotonicClock().Now() < end; ++look) {
     GiveWay(look);
     ReleaseAll();
+    if (look % 64 == 63) ForgetLost();
   }
   reaper_.reset();
 }

@@ -55,7 +55,7 @@ class ThreadStopper {
   void AskAll();
   // False when a thread did not stop before `end`.
   bool CollectAll(TimePoint end);
-  void ForgetDeadLeader();
+  void ForgetLost();
   void Collect(pid_t tid, Thread* thread);
   // True when all threads there are were stopped before `end`.
   Result<bool> TryToStop(TimePoint end);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,7 +80,18 @@ std::map<std::string, int> ListSteps(pid_t target) {
   return steps;
 }
 
-// The helper may need a moment more than us to put everything back and leave.
+// The injection helper outlives us for a moment; being orphaned, it becomes our child.
+bool HelpersAreGone(const Child& target) {
+  std::istringstream children(ReadAll("/proc/self/task/" + std::to_string(getpid()) + "/children"));
+  bool gone = true;
+  for (pid_t child = 0; children >> child;) {
+    if (child == target.pid()) continue;
+    gone = false;
+    waitpid(child, nullptr, WNOHANG | __WALL);
+  }
+  return gone;
+}
+
 bool IsLetGo(const Child& target) {
   const std::string tasks = "/proc/" + std::to_string(target.pid()) + "/task";
   DIR* directory = opendir(tasks.c_str());
@@ -99,6 +111,7 @@ void KillAtEachStep(const std::function<void()>& confine, size_t least_steps) {
 #ifndef STILLFRAME_FAIL_POINTS
   GTEST_SKIP() << "built without fail points";
 #endif
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   Child target([&](Board& board) {
     confine();
     RunTarget(board);
@@ -116,7 +129,7 @@ void KillAtEachStep(const std::function<void()>& confine, size_t least_steps) {
       const int status = RunAttacher(target.pid(), "STILLFRAME_FAIL_POINT", step);
       EXPECT_TRUE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || (nth > 1 && status == 0))
           << status;
-      ASSERT_TRUE(Eventually([&] { return IsLetGo(target); }));
+      ASSERT_TRUE(Eventually([&] { return HelpersAreGone(target) && IsLetGo(target); }));
       const int64_t holds = target.board().value[2];
       ASSERT_TRUE(target.Progresses());
       ASSERT_TRUE(Eventually([&] { return target.board().value[2] > holds + 1; }));
