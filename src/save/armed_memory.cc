@@ -15,6 +15,7 @@ namespace {
 
 // Opening takes the mmap lock for reading only; in steps, so that a writer of it gets its turn.
 constexpr Bytes kOpenStep = MiB(2);
+constexpr int kOpenTries = 1000;
 // In huge reserved ranges the steps grow, or the walk itself would take seconds.
 constexpr uint64_t kMostSteps = 65536;
 // Mappings to one call: each costs a microsecond with the lock held.
@@ -121,16 +122,9 @@ Result<void> ArmedMemory::NotePresent(const Region& region, const PlannedMapping
                                       TrackedMemory* tracked) const {
   PageBitmap& present = tracked->ledger.present;
   if (region.shared()) {
-    // A page of a file exists whether or not this process has it in its page tables. In our own
-    // process other threads may have been stopped inside malloc: nothing may be allocated to find
-    // out more.
-    if (target_.pid() == getpid()) {
-      present.SetRun(region.run());
-      return {};
-    }
-    for (const AddressRange data : DataOfMapping(region.file, planned.mapping)) {
-      present.SetRun(PagesOf(region, data));
-    }
+    // A page of a file exists whether or not this process has it in its page tables.
+    ForEachDataRange(region.file, planned.mapping,
+                     [&](AddressRange data) { present.SetRun(PagesOf(region, data)); });
     return {};
   }
   const ArmedPageScanner scanner(target_.pagemap());
@@ -152,7 +146,7 @@ void ArmedMemory::Release(const TrackedMemory* tracked) {
     return after != ours.begin() && std::prev(after)->second > range.begin;
   };
   const auto mappings = target_.ReadMappings(false);
-  if (!mappings) return;  // the address space is gone, and with it every mark
+  if (!mappings) return;  // gone, or out of descriptors: the close does it, less gently
   for (const Mapping& mapping : *mappings) {
     if (is_ours(mapping.range)) OpenInSteps(mapping.range);
   }
@@ -179,7 +173,10 @@ void ArmedMemory::OpenInSteps(AddressRange range) const {
   for (TargetAddress at = range.begin; at < range.end;) {
     // Steps end at multiples of their size, so that none of them splits a huge page.
     const TargetAddress next = std::min(range.end, TargetAddress{(at.value / step + 1) * step});
-    channel_.Open({at, next});
+    // Refused while an event is unread, which the tracker does soon.
+    for (int i = 0; i < kOpenTries && channel_.Open({at, next}) == OpenOutcome::kChanging; ++i) {
+      usleep(50);
+    }
     at = next;
   }
 }

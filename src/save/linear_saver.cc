@@ -11,6 +11,8 @@
 namespace stillframe {
 namespace {
 
+// Of pages that are there, armed, and can't be read: more are taken for lost.
+constexpr uint64_t kMostFailedCopies = 10'000;
 constexpr Duration kRoomPatience = std::chrono::milliseconds(5);
 
 void Nap() {
@@ -22,23 +24,35 @@ void Nap() {
 
 Result<void> LinearSaver::Run(const std::function<Result<void>()>& check) {
   const std::vector<PageRun> order = ScanOrder(parts_.memory.regions.regions());
-  // Pages that moved while they were copied are left for the next walk.
-  for (bool again = true; again;) {
-    again = false;
-    for (const PageRun region : order) {
-      STILLFRAME_ASSIGN(const bool worked, WalkRegion(region, check));
-      again = again || worked;
-    }
-  }
-  return check();
+  // Pages that moved while they were copied are left for the next walk, and so are those that the tracker claimed and had to give back.
+  do {
+    for (const PageRun region : order) STILLFRAME_TRY(WalkRegion(region, check));
+    STILLFRAME_TRY(check());
+  } while (!AllSettled(order));
+  return {};
 }
 
-Result<bool> LinearSaver::WalkRegion(PageRun region, const std::function<Result<void>()>& check) {
+bool LinearSaver::AllSettled(std::span<const PageRun> order) const {
+  const PageLedger& ledger = parts_.memory.ledger;
+  for (const PageRun region : order) {
+    for (PageRun left = region; !left.empty();) {
+      const PageRun present = ledger.present.NextSet(left);
+      if (!ledger.settled.NextClear(present).empty()) {
+        Nap();
+        return false;
+      }
+      left = {present.end(), left.end() - present.end()};
+    }
+  }
+  return true;
+}
+
+Result<void> LinearSaver::WalkRegion(PageRun region, const std::function<Result<void>()>& check) {
   const Pages unit = parts_.memory.regions.RegionOf(region.first).unit();
   PageRun left = region;
-  for (bool worked = false;; worked = true) {
+  for (;;) {
     PageRun run = NextRun(left, Pages{kMostPages});
-    if (run.empty()) return worked;
+    if (run.empty()) return {};
     if (const uint64_t into = (run.first - region.first).count % unit.count; into != 0) {
       // Somebody is just claiming this huge page: its first page is taken already.
       const PageIndex next = run.first + Pages{unit.count - into};
@@ -84,7 +98,7 @@ Result<std::span<uint32_t>> LinearSaver::TakeBuffers(Pages unit,
     STILLFRAME_TRY(check());
     // The log's records are few, and slow faults are most likely just now.
     parts_.policy.Observe(Sample());
-    parts_.stage.WaitForRoom(kRoomPatience);
+    parts_.stage.WaitForRoom(buffers.size(), kRoomPatience);
   }
   return buffers;
 }
@@ -127,77 +141,105 @@ Pages LinearSaver::SaveRun(PageRun run, std::span<const uint32_t> buffers) {
   const std::optional<Segment> at = memory.map.AtPage(run.first);
   if (at) run.count = std::min(run.count, at->pages.count);
   const PageRun claimed = Claim(run);
-  if (claimed.empty() || !at) {
+  if (claimed.empty()) {
     parts_.stage.PutBackRuns(buffers);
-    if (claimed.empty()) return Pages{1};
+    return Pages{1};
+  }
+  if (!at) {
     // Another mapping was moved over it.
+    parts_.stage.PutBackRuns(buffers);
     memory.ledger.unmapped.SetRun(claimed);
-    memory.ledger.settled.SetRun(claimed);
-    memory.lost.fetch_add(claimed.count.count, std::memory_order_relaxed);
+    Lose(claimed);
     return claimed.count;
   }
 
-  size_t n = claimed.count.count;
-  const uint64_t in_one = parts_.stage.run_pages().count;
-  for (size_t i = 0; i * in_one < n; ++i) {
-    const uint64_t pages = std::min<uint64_t>(in_one, n - i * in_one);
-    to_[i] = {.iov_base = parts_.stage.RunMemory(buffers[i]).data(),
-              .iov_len = ToBytes(Pages{pages}).count};
+  const Pages copied = CopyInto(buffers, claimed, at->begin);
+  const PageRun taken = KeepCopied(claimed, copied);
+  if (taken.empty()) {
+    parts_.stage.PutBackRuns(buffers);
+    Nap();
+    return Pages{1};
   }
-  const std::span<PagemapEntry> entries(entries_.data(), n);
-  const Region& region = memory.regions.RegionOf(run.first);
-  const Pages copied = CopyPages(parts_.target, region, claimed.first, at->begin,
-                                 std::span(to_).first((n + in_one - 1) / in_one), entries);
-  FailPoint("save.copied");
-  if (copied.count < n && region.unit().count == 1) {
-    // The page that stopped the copy is settled below; those behind it were not looked at, so they
-    // go back.
-    for (size_t i = copied.count + 1; i < n; ++i)
-      memory.ledger.claimed.Clear(claimed.first + Pages{i});
-    n = copied.count + 1;
-  }
-  const PageRun taken{claimed.first, Pages{n}};
   const AddressRange live{at->begin, at->begin + ToBytes(taken.count)};
-  Open(live);
-  const bool moved = memory.journal.MovedInto(live, journal_time);
-  for (size_t i = 0; i < n; ++i) {
-    proven_[i] = !moved && i < copied.count && IsProven(entries[i]);
+  const bool opened = Open(live);
+  if (!opened || memory.journal.MovedInto(live, journal_time)) {
+    // What was copied may be another page's, and this one may live elsewhere: from the map again.
+    parts_.stage.PutBackRuns(buffers);
+    GiveBack(taken);
+    parts_.tracker.OnScanOpened();
+    if (!opened) Nap();
+    return opened ? taken.count : Pages{0};
   }
-  HandOn(taken, buffers, std::span(proven_).first(n));
+  for (size_t i = 0; i < taken.count.count; ++i) {
+    proven_[i] = opened_[i] && i < copied.count && IsProven(entries_[i]) &&
+                 !memory.ledger.unmapped.Test(taken.first + Pages{i});
+  }
+  HandOn(taken, buffers, std::span(proven_).first(taken.count.count));
   parts_.tracker.OnScanOpened();
-  for (size_t i = 0; i < n; ++i) {
-    if (!proven_[i]) SettleUnproven(taken.first + Pages{i}, live.begin + kPageSize * i);
-  }
   return taken.count;
 }
 
-void LinearSaver::Open(AddressRange range) const {
-  for (;;) {
-    switch (parts_.channel.Open(range)) {
-      case OpenOutcome::kOpened:
-        return;
-      case OpenOutcome::kChanging:
-        // The tracker is about to read the event, or looks after pages that are about to go.
-        Nap();
-        continue;
-      case OpenOutcome::kGone:
-        // A mapping ends inside the range: what is left of it is opened page by page.
-        for (TargetAddress page = range.begin; page < range.end; page = page + kPageSize) {
-          OpenUntilUnchanging({page, page + kPageSize});
-        }
-        return;
-    }
+Pages LinearSaver::CopyInto(std::span<const uint32_t> buffers, PageRun run, TargetAddress live) {
+  const uint64_t in_one = parts_.stage.run_pages().count;
+  size_t parts = 0;
+  for (uint64_t done = 0; done < run.count.count; done += in_one, ++parts) {
+    const Pages pages{std::min(in_one, run.count.count - done)};
+    to_[parts] = {.iov_base = parts_.stage.RunMemory(buffers[parts]).data(),
+                  .iov_len = ToBytes(pages).count};
+  }
+  const Region& region = parts_.memory.regions.RegionOf(run.first);
+  const Pages copied =
+      CopyPages(parts_.target, region, run.first, live, std::span(to_).first(parts),
+                std::span(entries_).first(run.count.count));
+  FailPoint("save.copied");
+  return copied;
+}
+
+PageRun LinearSaver::KeepCopied(PageRun claimed, Pages copied) {
+  const Pages unit = parts_.memory.regions.RegionOf(claimed.first).unit();
+  if (copied == claimed.count || unit.count > 1) return claimed;
+  // The page that stopped the copy. Armed it is as it was, and opened it would be lost: so it is tried again, though not for ever.
+  const bool again = IsProven(entries_[copied.count]) && ++failed_copies_ < kMostFailedCopies;
+  const Pages keep{copied.count + (again ? 0 : 1)};
+  // Those behind it were not looked at.
+  GiveBack({claimed.first + keep, claimed.count - keep});
+  return {claimed.first, keep};
+}
+
+void LinearSaver::GiveBack(PageRun run) {
+  for (uint64_t i = 0; i < run.count.count; ++i) {
+    parts_.memory.ledger.claimed.Clear(run.first + Pages{i});
   }
 }
 
-void LinearSaver::OpenUntilUnchanging(AddressRange page) const {
-  while (parts_.channel.Open(page) == OpenOutcome::kChanging) Nap();
+void LinearSaver::Lose(PageRun run) {
+  parts_.memory.ledger.settled.SetRun(run);
+  parts_.memory.lost.fetch_add(run.count.count, std::memory_order_relaxed);
+}
+
+bool LinearSaver::Open(AddressRange range) {
+  const size_t pages = range.pages().count;
+  const OpenOutcome all = parts_.channel.Open(range);
+  std::fill_n(opened_.begin(), pages, all == OpenOutcome::kOpened);
+  if (all != OpenOutcome::kGone) return all == OpenOutcome::kOpened;
+  // A mapping ends inside the range: what is left of it is opened page by page.
+  for (size_t i = 0; i < pages; ++i) {
+    const TargetAddress page = range.begin + kPageSize * i;
+    const OpenOutcome one = parts_.channel.Open({page, page + kPageSize});
+    if (one == OpenOutcome::kChanging) return false;
+    opened_[i] = one == OpenOutcome::kOpened;
+  }
+  return true;
 }
 
 void LinearSaver::HandOn(PageRun run, std::span<const uint32_t> buffers,
                          std::span<const bool> proven) {
   PageLedger& ledger = parts_.memory.ledger;
   const uint64_t in_one = parts_.stage.run_pages().count;
+  for (size_t i = 0; i < proven.size(); ++i) {
+    // Discarded or unmapped, as the tracker noted, or without its mark.
+    if (!proven[i]) Lose({run.first + Pages{i}, Pages{1}});
+  }
   for (size_t b = 0; b < buffers.size(); ++b) {
     const size_t begin = std::min<size_t>(b * in_one, proven.size());
     const size_t end = std::min<size_t>(begin + in_one, proven.size());
@@ -223,19 +265,6 @@ void LinearSaver::HandOn(PageRun run, std::span<const uint32_t> buffers,
       i = j;
     }
   }
-}
-
-void LinearSaver::SettleUnproven(PageIndex page, TargetAddress copied_at) {
-  TrackedMemory& memory = parts_.memory;
-  const std::optional<Segment> at = memory.map.AtPage(page);
-  if (at && at->begin != copied_at) {
-    // It lives elsewhere by now, armed as before: back to whoever comes next.
-    memory.ledger.claimed.Clear(page);
-    return;
-  }
-  // Discarded or unmapped, as the tracker noted, or without its mark.
-  memory.ledger.settled.TestAndSet(page);
-  memory.lost.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace stillframe

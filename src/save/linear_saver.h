@@ -63,22 +63,28 @@ class LinearSaver {
   // The next stretch of `left` that is present and unclaimed, at most `limit` pages; huge pages
   // whole.
   PageRun NextRun(PageRun left, Pages limit) const;
-  // True when there was anything to do.
-  Result<bool> WalkRegion(PageRun region, const std::function<Result<void>()>& check);
+  Result<void> WalkRegion(PageRun region, const std::function<Result<void>()>& check);
+  // Whether every claimer is done; if not, after a moment's rest.
+  bool AllSettled(std::span<const PageRun> order) const;
   // Buffers for one run of `unit`, as soon as the stage has them.
   Result<std::span<uint32_t>> TakeBuffers(Pages unit, const std::function<Result<void>()>& check);
   ThrottleSample Sample();
   // How many pages may be pushed, once the policy lets any.
   Result<Pages> AskThrottle(const std::function<Result<void>()>& check);
 
-  // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far it
-  // came: at least one page.
+  // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far the walk may go on from here; zero: try
+  // again, an event is unread.
   Pages SaveRun(PageRun run, std::span<const uint32_t> buffers);
   PageRun Claim(PageRun run);
-  void Open(AddressRange range) const;
-  void OpenUntilUnchanging(AddressRange page) const;
+  // Copies the run into the buffers and fills entries_.
+  Pages CopyInto(std::span<const uint32_t> buffers, PageRun run, TargetAddress live);
+  // Gives back what of a claimed run was not copied; the rest.
+  PageRun KeepCopied(PageRun claimed, Pages copied);
+  void GiveBack(PageRun run);
+  void Lose(PageRun run);
+  // Opens the range and fills opened_. False when it was refused since an event is unread.
+  bool Open(AddressRange range);
   void HandOn(PageRun run, std::span<const uint32_t> buffers, std::span<const bool> proven);
-  void SettleUnproven(PageIndex page, TargetAddress copied_at);
 
   const Parts parts_;
   ThrottleSample::Reason reason_ = ThrottleSample::Reason::kFirst;
@@ -86,7 +92,9 @@ class LinearSaver {
   std::array<uint32_t, kMostBuffers> buffers_ = {};
   std::array<iovec, kMostBuffers> to_ = {};
   std::array<PagemapEntry, kMostPages> entries_ = {};
+  std::array<bool, kMostPages> opened_ = {};
   std::array<bool, kMostPages> proven_ = {};
+  uint64_t failed_copies_ = 0;
 };
 
 }  // namespace stillframe

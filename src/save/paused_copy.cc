@@ -22,14 +22,16 @@ Result<PausedCopies> PausedCopies::Take(const Target& target,
       continue;
     }
     TargetAddress at = plan.saved.begin;
+    Result<void> taken;
     const UniqueFd file = OpenMappedFile(target.pid(), plan.mapping);
-    for (AddressRange data : DataOfMapping(file.get(), plan.mapping)) {
+    ForEachDataRange(file.get(), plan.mapping, [&](AddressRange data) {
       data = Intersect(data, plan.saved);
-      if (data.empty()) continue;
+      if (data.empty() || !taken) return;
       if (at < data.begin) copies.zeros_.push_back({at, data.begin});
-      STILLFRAME_TRY(copies.TakeRange(target, data));
+      taken = copies.TakeRange(target, data);
       at = data.end;
-    }
+    });
+    STILLFRAME_TRY(taken);
     if (at < plan.saved.end) copies.zeros_.push_back({at, plan.saved.end});
   }
   FailPoint("save.paused-copy");

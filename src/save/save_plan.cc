@@ -1,6 +1,7 @@
 #include "save/save_plan.h"
 
-#include <map>
+#include <algorithm>
+#include <tuple>
 
 namespace stillframe {
 namespace {
@@ -42,20 +43,27 @@ Extent ExtentByFilter(const Mapping& m, const PlanRules& rules) {
   return elf ? Extent::kFirstPage : Extent::kNone;
 }
 
-// Files of which the target itself maps a part twice: a write through one mapping is no fault in
-// the other.
+// Files of which the target itself maps a part twice: a write through one mapping is no fault in the other.
 std::set<FileId> MappedTwice(std::span<const Mapping> mappings) {
-  std::set<FileId> twice;
-  std::map<FileId, std::vector<std::pair<uint64_t, uint64_t>>> parts;
+  struct Part {
+    FileId file;
+    uint64_t begin;
+    uint64_t end;
+  };
+  std::vector<Part> parts;
   for (const Mapping& m : mappings) {
     if (!m.shared || !m.has_file()) continue;
-    const uint64_t begin = m.file_offset;
-    const uint64_t end = begin + m.range.size().count;
-    auto& of_file = parts[FileOf(m)];
-    for (const auto& [other_begin, other_end] : of_file) {
-      if (begin < other_end && other_begin < end) twice.insert(FileOf(m));
-    }
-    of_file.emplace_back(begin, end);
+    parts.push_back({FileOf(m), m.file_offset, m.file_offset + m.range.size().count});
+  }
+  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+    return std::tie(a.file, a.begin) < std::tie(b.file, b.begin);
+  });
+  std::set<FileId> twice;
+  uint64_t furthest = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const bool same = i > 0 && parts[i].file == parts[i - 1].file;
+    if (same && parts[i].begin < furthest) twice.insert(parts[i].file);
+    furthest = std::max(same ? furthest : 0, parts[i].end);
   }
   return twice;
 }
@@ -96,10 +104,10 @@ std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings,
       const bool shared_elsewhere = m.shared && m.has_file() &&
                                     (rules.mapped_by_others.contains(file) || twice.contains(file));
       const bool can_arm = IsVdso(m)   ? false
-                           : m.hugetlb ? rules.can_arm_shared && !m.shared &&
+                           : m.hugetlb ? rules.can_arm_hugetlb && !m.shared &&
                                              m.kernel_page_size <= rules.largest_page
-                           : m.shared ? rules.can_arm_shared && !shared_elsewhere
-                                      : !m.has_file();
+                           : m.shared  ? rules.arm_shared
+                                       : !m.has_file();
       planned.treatment = can_arm && !shared_elsewhere ? Treatment::kArm : Treatment::kCopy;
       if (shared_elsewhere) planned.reason = "shared";
     }

@@ -200,7 +200,8 @@ Result<std::vector<PlannedMapping>> Session::MakePlan(const std::vector<Mapping>
   PlanRules rules;
   rules.filter = metadata_.filter;
   rules.include_dontdump = options_.include_dontdump || is_self_;
-  rules.can_arm_shared = channel_->handles_shared();
+  rules.can_arm_hugetlb = channel_->handles_shared();
+  rules.arm_shared = is_self_ && channel_->handles_shared();
   rules.largest_page = std::min(MiB(2), stage_->size() / 4);
   rules.mapped_by_others = mapped_by_others_;
   rules.is_elf = [this](TargetAddress address) {
@@ -296,7 +297,9 @@ Result<void> Session::Check() {
     return Fail(ErrorCode::kLimit,
                 "a write of the target waited longer than " +
                     std::to_string(Microseconds(options_.max_stall)) +
-                    " us for room in the stage: the image was given up",
+                    (tracker_->stage_full() > 0 ? " us for room in the stage"
+                                                : " us to be looked after") +
+                    ": the image was given up",
                 "a faster output, a larger --stage or a longer --max-stall");
   }
   const uint64_t lost = tracked_ ? tracked_->lost.load(std::memory_order_relaxed) : 0;
@@ -317,6 +320,9 @@ void Session::ReleaseTarget() {
   tracker_->SetMode(FaultTracker::Mode::kOpening);
   if (armed_) armed_->Release(tracked_.get());
   tracker_thread_.reset();
+  // Only this is certain: a mapping may have moved while it was being released. Before the rest is written, which may take long.
+  target_->CloseUserfaultfd();
+  FailPoint("uffd.close");
 }
 
 Result<void> Session::Publish() {

@@ -75,24 +75,23 @@ bool FileHasData(int file, uint64_t offset, Bytes size) {
   return hole >= 0 && static_cast<uint64_t>(hole) >= offset + size.count;
 }
 
-std::vector<AddressRange> DataOfMapping(int file, const Mapping& mapping) {
-  if (file < 0) return {mapping.range};
-  std::vector<AddressRange> ranges;
+void ForEachDataRange(int file, const Mapping& mapping,
+                      const std::function<void(AddressRange)>& found) {
+  if (file < 0) return found(mapping.range);
   const auto first = static_cast<off_t>(mapping.file_offset);
   const auto end = first + static_cast<off_t>(mapping.range.size().count);
   for (off_t at = first; at < end;) {
     const off_t data = lseek(file, at, SEEK_DATA);
-    if (data < 0 && errno != ENXIO) return {mapping.range};
+    if (data < 0 && errno != ENXIO) return found({mapping.range.begin + Bytes{static_cast<uint64_t>(at - first)}, mapping.range.end});
     if (data < 0 || data >= end) break;
     off_t hole = lseek(file, data, SEEK_HOLE);
     if (hole < 0 || hole > end) hole = end;
     const uint64_t mask = kPageSize.count - 1;
     const uint64_t begin = static_cast<uint64_t>(data - first) & ~mask;
     const uint64_t stop = (static_cast<uint64_t>(hole - first) + mask) & ~mask;
-    ranges.push_back({mapping.range.begin + Bytes{begin}, mapping.range.begin + Bytes{stop}});
+    found({mapping.range.begin + Bytes{begin}, mapping.range.begin + Bytes{stop}});
     at = hole;
   }
-  return ranges;
 }
 
 }  // namespace stillframe

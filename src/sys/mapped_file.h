@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <span>
 #include <vector>
@@ -41,7 +42,9 @@ UniqueFd OpenMappedFile(pid_t pid, const Mapping& mapping);
 // The parts of a shared mapping that its file holds data for, as addresses; reading the rest
 // through the mapping would only make the kernel allocate zeros. All of the mapping where that
 // can't be known (no file: -1).
-std::vector<AddressRange> DataOfMapping(int file, const Mapping& mapping);
+// No allocation but what `found` does.
+void ForEachDataRange(int file, const Mapping& mapping,
+                      const std::function<void(AddressRange)>& found);
 
 // Fills `to` from the file, as preadv(2) does: unlike reading through a mapping this leaves a hole
 // a hole. No allocation.

@@ -42,7 +42,7 @@ ReadOutcome ReadProcessMemory(pid_t pid, int memory_fd, TargetAddress from,
   if (done == wanted) return {.copied = {done}, .error = 0};
   // A short count hides its reason: only EFAULT can stop it in the middle.
   const int error = n < 0 ? errno : EFAULT;
-  if (error != EFAULT || memory_fd < 0) return {.copied = {done}, .error = error};
+  if (error == ESRCH || memory_fd < 0) return {.copied = {done}, .error = error};
   return ReadThroughMemFile(memory_fd, from, to, done);
 }
 

@@ -19,6 +19,7 @@ class AttachedProcess final : public Target {
 
   pid_t pid() const override { return process_.pid; }
   int userfaultfd() const override { return fds_.userfaultfd.get(); }
+  void CloseUserfaultfd() override { fds_.userfaultfd.reset(); }
   int pagemap() const override { return fds_.pagemap.get(); }
   bool IsAlive() const override;
   Result<void> CheckAlive() const override;

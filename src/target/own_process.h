@@ -28,6 +28,7 @@ class OwnProcess final : public Target {
 
   pid_t pid() const override { return pid_; }
   int userfaultfd() const override { return fds_.userfaultfd.get(); }
+  void CloseUserfaultfd() override { fds_.userfaultfd.reset(); }
   int pagemap() const override { return fds_.pagemap.get(); }
   bool IsAlive() const override { return true; }
   Result<void> CheckAlive() const override { return {}; }

@@ -11,6 +11,8 @@
 namespace stillframe {
 namespace {
 
+// A look for the thread that discards that takes longer is not repeated at once.
+constexpr Duration kDearLook = std::chrono::microseconds(300);
 constexpr uint64_t kLargestUnit =
     512;  // pages: a 2 MiB page of hugetlb; larger ones are never armed
 
@@ -53,24 +55,34 @@ void FaultTracker::OnReadable() {
   const std::optional<size_t> faults = channel_.PendingFaults();
   if (waiting_count_ + FaultMessages::kMost > waiting_.size()) GiveUp();
   TrackedMemory* memory = memory_.load(std::memory_order_acquire);
-  if (faults && *faults > 0) {
-    // Exactly the faults: an event behind them stays unread until its pages were looked after.
-    TakeIn(channel_.Read(std::min(*faults, FaultMessages::kMost)));
-  } else if (memory != nullptr) {
-    ReadEvents(*memory);
-  } else {
+  if (memory == nullptr) {
     channel_.Read(FaultMessages::kMost);  // nothing is saved yet, so nothing can be lost
+    return;
   }
+  // Exactly the faults: an event behind them stays unread until its pages were looked after.
+  const bool event_first = !faults || *faults == 0;
+  if (event_first) SaveAhead(*memory);
+  ReadMessages(*memory, event_first ? FaultMessages::kMost : std::min(*faults, FaultMessages::kMost));
 }
 
-void FaultTracker::ReadEvents(TrackedMemory& memory) {
+void FaultTracker::SaveAhead(TrackedMemory& memory) {
   const Mode mode = mode_.load(std::memory_order_acquire);
-  if (mode == Mode::kHolding || mode == Mode::kServing) discards_.SaveAhead(memory);
+  if (mode != Mode::kHolding && mode != Mode::kServing) return;
+  // With many threads it takes long to find the one that discards, and all the others wait: not each time, then.
+  const TimePoint begin = clock_.Now();
+  if (begin < next_save_ahead_) return;
+  discards_.SaveAhead(memory);
+  const TimePoint end = clock_.Now();
+  if (end - begin > kDearLook && !discards_.holds()) next_save_ahead_ = end + 4 * (end - begin);
+}
+
+void FaultTracker::ReadMessages(TrackedMemory& memory, size_t limit) {
   memory.journal.BeginRead();
-  const FaultMessages messages = channel_.Read(FaultMessages::kMost);
+  const FaultMessages messages = channel_.Read(limit);
+  // Among faults as well: one that was pending may have been woken meanwhile, and an event come in its place.
   for (size_t i = 0; i < messages.event_count; ++i) Apply(messages.events[i], memory);
   memory.journal.EndRead();
-  FailPoint("track.event");
+  if (messages.event_count > 0) FailPoint("track.event");
   TakeIn(messages);
 }
 
@@ -78,12 +90,25 @@ void FaultTracker::TakeIn(const FaultMessages& messages) {
   const TimePoint now = clock_.Now();
   for (size_t i = 0; i < messages.fault_count && waiting_count_ < waiting_.size(); ++i) {
     const WriteFault& fault = messages.faults[i];
+    ForgetEarlierFaultOf(fault.tid);
     waiting_[waiting_count_++] = {.address = fault.address,
                                   .arrival = now,
                                   .record = nullptr,
+                                  .tid = fault.tid,
                                   .logged = false,
                                   .ours = IsOwnThread(fault.tid),
                                   .counted_full = false};
+  }
+}
+
+// A thread waits for one page at a time: what it waited for before, it gave up for a signal.
+void FaultTracker::ForgetEarlierFaultOf(pid_t tid) {
+  if (tid == 0) return;
+  for (size_t i = 0; i < waiting_count_; ++i) {
+    if (waiting_[i].tid != tid) continue;
+    log_.End(waiting_[i].record, clock_.Now());
+    waiting_[i] = waiting_[--waiting_count_];
+    return;
   }
 }
 
@@ -139,10 +164,16 @@ void FaultTracker::Step() {
   TrackedMemory* memory = memory_.load(std::memory_order_acquire);
   room_wanted_ = false;
   bool awaits_scan = false;
+  bool event_first = false;
   if (discards_.holds() && memory != nullptr) discards_.Commit(*memory);
   size_t kept = 0;
   for (size_t i = 0; i < waiting_count_; ++i) {
     Waiting fault = waiting_[i];
+    if (event_first) {
+      // Nothing can be opened, for anybody, until the event is read.
+      waiting_[kept++] = fault;
+      continue;
+    }
     if (IsHeld(fault, mode)) {
       // It arrives, for the count of waits, when the target resumes.
       fault.arrival = clock_.Now();
@@ -166,6 +197,7 @@ void FaultTracker::Step() {
       fault.counted_full = true;
     }
     awaits_scan = awaits_scan || served == Served::kElsewhere;
+    event_first = served == Served::kEventFirst;
     if (now - fault.arrival > options_.max_stall) GiveUp();
     waiting_[kept++] = fault;
   }
@@ -237,6 +269,13 @@ FaultTracker::Served FaultTracker::CopyAndOpen(Waiting& fault, TrackedMemory& me
   FailPoint("track.copied");
   const bool proven =
       copied.count == n && std::all_of(entries.data(), entries.data() + n, IsProven);
+  const bool armed = std::any_of(entries.data(), entries.data() + n, IsProven);
+  if (!proven && armed) {
+    // It is there as it was, and only the copy failed: opened now it would be lost.
+    stage_.PutBackFaultSlots(slots);
+    memory.ledger.claimed.Clear(unit.first);
+    return Served::kElsewhere;
+  }
   const OpenOutcome opened = channel_.Open(range);
   if (opened == OpenOutcome::kChanging) {
     // Pages may have moved, to here or from here: read the events, then look again where this one

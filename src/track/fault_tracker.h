@@ -88,12 +88,15 @@ class FaultTracker {
     TargetAddress address;
     TimePoint arrival;
     FaultRecord* record;
+    pid_t tid;          // 0: unknown
     bool logged;        // it has been told to the log, if it had a record left
     bool ours;          // a thread of our own
     bool counted_full;  // it has found the stage full before
   };
 
-  void ReadEvents(TrackedMemory& memory);
+  void SaveAhead(TrackedMemory& memory);
+  void ReadMessages(TrackedMemory& memory, size_t limit);
+  void ForgetEarlierFaultOf(pid_t tid);
   void TakeIn(const FaultMessages& messages);
   bool IsOwnThread(pid_t tid) const;
   void Apply(const MemoryEvent& event, TrackedMemory& memory);
@@ -121,6 +124,7 @@ class FaultTracker {
 
   // The tracker's own.
   DiscardSaver discards_;
+  TimePoint next_save_ahead_;
   MappedArray<Waiting> waiting_;
   size_t waiting_count_ = 0;
   bool room_wanted_ = false;

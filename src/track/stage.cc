@@ -67,9 +67,9 @@ void Stage::PutScanned(PageRun pages, uint32_t slot, uint32_t page_in_slot, bool
   WakeOutput();
 }
 
-void Stage::WaitForRoom(Duration timeout) {
+void Stage::WaitForRoom(size_t buffers, Duration timeout) {
   saver_sleeps_.exchange(true, std::memory_order_acq_rel);
-  if (scanned_.Available() == 0) scan_room_.Wait(timeout);
+  if (scanned_.Available() < buffers) scan_room_.Wait(timeout);
   saver_sleeps_.store(false, std::memory_order_relaxed);
 }
 

@@ -63,8 +63,8 @@ class Stage {
   // be proven leave gaps, so one buffer may be passed on in pieces: the last one, and only that,
   // with `frees_slot`.
   void PutScanned(PageRun pages, uint32_t slot, uint32_t page_in_slot, bool frees_slot);
-  // Returns once a buffer was released, or after `timeout`.
-  void WaitForRoom(Duration timeout);
+  // Returns once so many buffers are free or one was released, or after `timeout`.
+  void WaitForRoom(size_t buffers, Duration timeout);
 
   // --- the output ---
   // None when nothing waits.

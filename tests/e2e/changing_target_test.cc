@@ -105,9 +105,8 @@ TEST_F(ChangingTargetTest, MapsSomethingElseInPlace) {
   ExpectListedAsLost("replace", SecondHalf(target_.anonymous()), {"unmapped"});
 }
 
-TEST_F(ChangingTargetTest, PunchesAHoleIntoSharedMemory) {
-  ExpectListedAsLost("punch", SecondHalf(target_.shared()), {"discarded", "unmapped"});
-}
+// Shared memory is copied inside the pause: what happens to its file afterwards is nothing to the image.
+TEST_F(ChangingTargetTest, PunchesAHoleIntoSharedMemory) { ExpectNoInfluence("punch"); }
 
 // A discard tells beforehand: as much as fits the fault limit is saved, the rest is listed.
 class DiscardTest : public ChangingTargetTest, public testing::WithParamInterface<std::string> {};

@@ -90,24 +90,31 @@ TEST(SavePlanTest, TheVdsoIsAlwaysKeptAndItsDataNever) {
   EXPECT_EQ(Plan(vvar).reason, "io");
 }
 
-TEST(SavePlanTest, SharedMemoryIsArmedUnlessSomebodyElseMapsIt) {
+TEST(SavePlanTest, SharedMemoryIsCopiedSinceAChildOrItsFileMayChangeIt) {
   const Mapping m = Shared(0x1000, 0x9000);
-  EXPECT_EQ(Plan(m).treatment, Treatment::kArm);
+  EXPECT_EQ(Plan(m).treatment, Treatment::kCopy);
+  EXPECT_EQ(Plan(m).reason, "");
   const PlannedMapping elsewhere = Plan(m, {.mapped_by_others = {FileOf(m)}});
   EXPECT_EQ(elsewhere.treatment, Treatment::kCopy);
   EXPECT_EQ(elsewhere.reason, "shared");
-  EXPECT_EQ(Plan(m, {.can_arm_shared = false}).treatment, Treatment::kCopy);
+}
+
+TEST(SavePlanTest, SharedMemoryOfOnesOwnIsArmedUnlessSomebodyElseMapsIt) {
+  const Mapping m = Shared(0x1000, 0x9000);
+  EXPECT_EQ(Plan(m, {.arm_shared = true}).treatment, Treatment::kArm);
+  EXPECT_EQ(Plan(m, {.arm_shared = true, .mapped_by_others = {FileOf(m)}}).treatment,
+            Treatment::kCopy);
 }
 
 TEST(SavePlanTest, SharedMemoryThatTheTargetMapsTwiceIsCopied) {
   const std::vector<Mapping> twice{Shared(0x1000, 0x9000), Shared(0x10000, 0x18000)};
-  for (const PlannedMapping& plan : PlanMappings(twice, {})) {
+  for (const PlannedMapping& plan : PlanMappings(twice, {.arm_shared = true})) {
     EXPECT_EQ(plan.treatment, Treatment::kCopy);
     EXPECT_EQ(plan.reason, "shared");
   }
   std::vector<Mapping> halves{Shared(0x1000, 0x9000), Shared(0x10000, 0x18000)};
   halves[1].file_offset = 0x8000;
-  for (const PlannedMapping& plan : PlanMappings(halves, {}))
+  for (const PlannedMapping& plan : PlanMappings(halves, {.arm_shared = true}))
     EXPECT_EQ(plan.treatment, Treatment::kArm);
 }
 
