@@ -1,12 +1,14 @@
-// What the kernel takes per GiB for what a save does to memory as a whole, each by one call over
-// all of it: registering, arming, opening, unregistering; and opening in runs of 256 KiB, as the
-// scan does. The target is an idle child.
+// What it costs per GiB to arm and to open memory as a whole: by one call over all of it, in runs
+// of 256 KiB as the scan does, and as a save does it in its pause and at its end. The target is an
+// idle child.
 #include <benchmark/benchmark.h>
 
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "fault/fault_channel.h"
+#include "save/armed_memory.h"
 #include "stillframe/target.h"
 #include "support/machine.h"
 #include "support/memory_child.h"
@@ -28,6 +30,7 @@ class Armable {
 
   AddressRange range() const { return child_.range(); }
   const FaultChannel& channel() const { return channel_; }
+  const Target& target() const { return *target_; }
   void Register() const {
     if (channel_.Register(range()) != RegisterOutcome::kDone) Die("registering");
   }
@@ -41,6 +44,17 @@ class Armable {
   std::unique_ptr<Target> target_;
   FaultChannel channel_;
 };
+
+MappedPtr<TrackedMemory> ArmAll(const Armable& memory, ArmedMemory* armed) {
+  Mapping mapping;
+  mapping.range = memory.range();
+  std::vector<PlannedMapping> plan = {
+      {.mapping = mapping, .treatment = Treatment::kArm, .saved = mapping.range, .reason = {}}};
+  OrDie("registering", armed->Register(&plan));
+  MappedPtr<TrackedMemory> tracked = armed->MakeTracked(plan);
+  OrDie("arming", armed->Arm(plan, tracked.get()));
+  return tracked;
+}
 
 // Arguments: MiB, 1 for huge pages.
 Armable MakeArmable(const benchmark::State& state) {
@@ -89,25 +103,30 @@ void BM_OpenInRuns(benchmark::State& state) {
       });
 }
 
-void BM_RegisterAndArm(benchmark::State& state) {
+// What a save does inside its pause: registers, arms, and notes which pages exist.
+void BM_PauseWork(benchmark::State& state) {
   const Armable memory = MakeArmable(state);
-  Time(
-      state, [&] { memory.channel().Unregister(memory.range()); },
-      [&] {
-        memory.Register();
-        memory.Arm();
-      });
-}
-
-void BM_UnregisterArmed(benchmark::State& state) {
-  const Armable memory = MakeArmable(state);
+  ArmedMemory armed(memory.target(), memory.channel());
+  MappedPtr<TrackedMemory> tracked;
   Time(
       state,
       [&] {
-        memory.Register();
-        memory.Arm();
+        armed.Release(tracked.get());
+        tracked.reset();
       },
-      [&] { memory.channel().Unregister(memory.range()); });
+      [&] { tracked = ArmAll(memory, &armed); });
+  armed.Release(tracked.get());
+}
+
+// What it does at the end, while the target runs: opens what is still armed, in steps that hold no
+// lock for long, and unregisters. Here everything is still armed, the worst case: after a save that
+// was given up.
+void BM_Release(benchmark::State& state) {
+  const Armable memory = MakeArmable(state);
+  ArmedMemory armed(memory.target(), memory.channel());
+  MappedPtr<TrackedMemory> tracked;
+  Time(
+      state, [&] { tracked = ArmAll(memory, &armed); }, [&] { armed.Release(tracked.get()); });
 }
 
 // A fixed number: huge pages are quick enough to be armed a hundred thousand times otherwise.
@@ -123,8 +142,8 @@ BENCHMARK(BM_Arm)->Apply(AlsoHuge);
 BENCHMARK(BM_OpenAtOnce)->Apply(AlsoHuge);
 // Not of huge pages: the first open of a part splits each for good.
 BENCHMARK(BM_OpenInRuns)->Apply(PerGiB);
-BENCHMARK(BM_RegisterAndArm)->Apply(AlsoHuge);
-BENCHMARK(BM_UnregisterArmed)->Apply(AlsoHuge);
+BENCHMARK(BM_PauseWork)->Apply(AlsoHuge);
+BENCHMARK(BM_Release)->Apply(AlsoHuge);
 
 }  // namespace
 }  // namespace stillframe::bench

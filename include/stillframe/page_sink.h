@@ -104,8 +104,8 @@ class PageSink {
 struct Output {
   std::string path = {};  // empty: `descriptor` is used
   int descriptor = -1;    // not closed by us
-  bool force =
-      false;  // replace an existing regular file, which stays whole until the new one is complete
+  // Replace an existing regular file, which stays whole until the new one is complete.
+  bool force = false;
 };
 
 // Opens the output and writes the image's header. A regular file appears under its name only with

@@ -3,10 +3,11 @@
 // Stillframe saves the memory of a running process as of one instant while the process goes on
 // running, and bounds how long any of its writes may wait for that.
 //
-//   auto summary = stillframe::SaveProcess(pid, {.path = "image"});        // save.h: options,
-//   summary, session auto image = stillframe::ImageReader::Open("image");                   //
-//   image_reader.h: read it back
+//   auto summary = stillframe::SaveProcess(pid, {.path = "image"});
+//   auto image = stillframe::ImageReader::Open("image");
 //
+//   save.h            saving: options, summary, session
+//   image_reader.h    reading an image back
 //   target.h          how memory is reached: another process by pid, or one's own
 //   throttle.h        when the scan holds back: the policies, and how to bring one's own
 //   page_sink.h       where pages go: an image, or a sink of one's own

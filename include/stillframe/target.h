@@ -39,7 +39,8 @@ class Target {
   // A fresh userfaultfd of the target's memory, UFFDIO_API not yet called, and the only reference
   // to it: when we die it closes, and the target resumes unprotected. O_NONBLOCK.
   virtual int userfaultfd() const = 0;
-  // Closes it, and so ends whatever it still holds of the target. userfaultfd() is -1 from then on. No other thread may be using it.
+  // Closes it, and so ends whatever it still holds of the target. userfaultfd() is -1 from then on.
+  // No other thread may be using it.
   virtual void CloseUserfaultfd() = 0;
   // /proc/PID/pagemap, opened at attach and so bound to that address space: it reads 0 bytes after
   // an exec or exit.

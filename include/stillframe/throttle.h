@@ -15,8 +15,8 @@ namespace stillframe {
 
 // One fault, as the saver sees it.
 struct FaultSeen {
-  uint64_t number =
-      0;  // counted from 0 in the order of arrival; names the fault from sample to sample
+  // Counted from 0 in the order of arrival; names the fault from sample to sample.
+  uint64_t number = 0;
   TimePoint arrival;  // at the tracker
   Duration wait{0};   // until it was opened, or so far
   bool finished = false;

@@ -11,8 +11,9 @@
 namespace stillframe {
 namespace {
 
-// Of pages that are there, armed, and can't be read: more are taken for lost.
-constexpr uint64_t kMostFailedCopies = 10'000;
+// Of pages that can't be copied just now: those that are there, armed, and can't be read, or are
+// moved about. Any more are taken for lost, so that a save always ends.
+constexpr uint64_t kMostFailedCopies = 100'000;
 constexpr Duration kRoomPatience = std::chrono::milliseconds(5);
 
 void Nap() {
@@ -24,7 +25,8 @@ void Nap() {
 
 Result<void> LinearSaver::Run(const std::function<Result<void>()>& check) {
   const std::vector<PageRun> order = ScanOrder(parts_.memory.regions.regions());
-  // Pages that moved while they were copied are left for the next walk, and so are those that the tracker claimed and had to give back.
+  // Pages that moved while they were copied are left for the next walk, and so are those that the
+  // tracker claimed and had to give back.
   do {
     for (const PageRun region : order) STILLFRAME_TRY(WalkRegion(region, check));
     STILLFRAME_TRY(check());
@@ -161,19 +163,24 @@ Pages LinearSaver::SaveRun(PageRun run, std::span<const uint32_t> buffers) {
     return Pages{1};
   }
   const AddressRange live{at->begin, at->begin + ToBytes(taken.count)};
-  const bool opened = Open(live);
+  // Asked before the open too: pages that were moved here meanwhile would lose their marks by it.
+  const bool stayed = !memory.journal.MovedInto(live, journal_time);
+  const bool opened = stayed && Open(live);
   if (!opened || memory.journal.MovedInto(live, journal_time)) {
     // What was copied may be another page's, and this one may live elsewhere: from the map again.
     parts_.stage.PutBackRuns(buffers);
     GiveBack(taken);
     parts_.tracker.OnScanOpened();
-    if (!opened) Nap();
+    if (stayed && !opened) Nap();
     return opened ? taken.count : Pages{0};
   }
   for (size_t i = 0; i < taken.count.count; ++i) {
     proven_[i] = opened_[i] && i < copied.count && IsProven(entries_[i]) &&
                  !memory.ledger.unmapped.Test(taken.first + Pages{i});
   }
+  // If anything moved since, a page that is not proven may only have gone elsewhere, armed as
+  // before.
+  SettleUnproven(taken, memory.journal.Now() != journal_time);
   HandOn(taken, buffers, std::span(proven_).first(taken.count.count));
   parts_.tracker.OnScanOpened();
   return taken.count;
@@ -198,7 +205,8 @@ Pages LinearSaver::CopyInto(std::span<const uint32_t> buffers, PageRun run, Targ
 PageRun LinearSaver::KeepCopied(PageRun claimed, Pages copied) {
   const Pages unit = parts_.memory.regions.RegionOf(claimed.first).unit();
   if (copied == claimed.count || unit.count > 1) return claimed;
-  // The page that stopped the copy. Armed it is as it was, and opened it would be lost: so it is tried again, though not for ever.
+  // The page that stopped the copy. Armed it is as it was, and opened it would be lost: so it is
+  // tried again, though not for ever.
   const bool again = IsProven(entries_[copied.count]) && ++failed_copies_ < kMostFailedCopies;
   const Pages keep{copied.count + (again ? 0 : 1)};
   // Those behind it were not looked at.
@@ -209,6 +217,19 @@ PageRun LinearSaver::KeepCopied(PageRun claimed, Pages copied) {
 void LinearSaver::GiveBack(PageRun run) {
   for (uint64_t i = 0; i < run.count.count; ++i) {
     parts_.memory.ledger.claimed.Clear(run.first + Pages{i});
+  }
+}
+
+void LinearSaver::SettleUnproven(PageRun run, bool moved) {
+  for (uint64_t i = 0; i < run.count.count; ++i) {
+    if (proven_[i]) continue;
+    const PageRun page{run.first + Pages{i}, Pages{1}};
+    if (moved && ++failed_copies_ < kMostFailedCopies) {
+      GiveBack(page);
+    } else {
+      // Discarded or unmapped, as the tracker noted, or without its mark.
+      Lose(page);
+    }
   }
 }
 
@@ -236,10 +257,6 @@ void LinearSaver::HandOn(PageRun run, std::span<const uint32_t> buffers,
                          std::span<const bool> proven) {
   PageLedger& ledger = parts_.memory.ledger;
   const uint64_t in_one = parts_.stage.run_pages().count;
-  for (size_t i = 0; i < proven.size(); ++i) {
-    // Discarded or unmapped, as the tracker noted, or without its mark.
-    if (!proven[i]) Lose({run.first + Pages{i}, Pages{1}});
-  }
   for (size_t b = 0; b < buffers.size(); ++b) {
     const size_t begin = std::min<size_t>(b * in_one, proven.size());
     const size_t end = std::min<size_t>(begin + in_one, proven.size());

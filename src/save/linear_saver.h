@@ -72,8 +72,8 @@ class LinearSaver {
   // How many pages may be pushed, once the policy lets any.
   Result<Pages> AskThrottle(const std::function<Result<void>()>& check);
 
-  // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far the walk may go on from here; zero: try
-  // again, an event is unread.
+  // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far the
+  // walk may go on from here; zero: try again, an event is unread.
   Pages SaveRun(PageRun run, std::span<const uint32_t> buffers);
   PageRun Claim(PageRun run);
   // Copies the run into the buffers and fills entries_.
@@ -81,6 +81,9 @@ class LinearSaver {
   // Gives back what of a claimed run was not copied; the rest.
   PageRun KeepCopied(PageRun claimed, Pages copied);
   void GiveBack(PageRun run);
+  // Loses the pages of the run that proven_ doesn't name, or gives them back where they may have
+  // moved.
+  void SettleUnproven(PageRun run, bool moved);
   void Lose(PageRun run);
   // Opens the range and fills opened_. False when it was refused since an event is unread.
   bool Open(AddressRange range);

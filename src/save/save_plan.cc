@@ -43,7 +43,8 @@ Extent ExtentByFilter(const Mapping& m, const PlanRules& rules) {
   return elf ? Extent::kFirstPage : Extent::kNone;
 }
 
-// Files of which the target itself maps a part twice: a write through one mapping is no fault in the other.
+// Files of which the target itself maps a part twice: a write through one mapping is no fault in
+// the other.
 std::set<FileId> MappedTwice(std::span<const Mapping> mappings) {
   struct Part {
     FileId file;
@@ -106,8 +107,8 @@ std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings,
       const bool can_arm = IsVdso(m)   ? false
                            : m.hugetlb ? rules.can_arm_hugetlb && !m.shared &&
                                              m.kernel_page_size <= rules.largest_page
-                           : m.shared  ? rules.arm_shared
-                                       : !m.has_file();
+                           : m.shared ? rules.arm_shared
+                                      : !m.has_file();
       planned.treatment = can_arm && !shared_elsewhere ? Treatment::kArm : Treatment::kCopy;
       if (shared_elsewhere) planned.reason = "shared";
     }

@@ -34,10 +34,11 @@ struct PlanRules {
   uint64_t filter = 0x33;  // Documentation/filesystems/proc.rst, /proc/PID/coredump_filter
   bool include_dontdump = false;
   bool can_arm_hugetlb = true;  // 5.19
-  // Whether shared memory is armed where nobody else maps it. Only the owner of the process can know that no child will share it, and that
-  // nobody writes to its file: such writes never fault here.
+  // Whether shared memory is armed where nobody else maps it. Only the owner of the process can
+  // know that no child will share it, and that nobody writes to its file: such writes never fault
+  // here.
   bool arm_shared = false;
-  Bytes largest_page{0};       // larger pages of hugetlb are copied: they would not fit the stage
+  Bytes largest_page{0};  // larger pages of hugetlb are copied: they would not fit the stage
   std::set<FileId> mapped_by_others = {};
   // Whether the memory at this address begins with the magic number of an ELF file.
   std::function<bool(TargetAddress)> is_elf = nullptr;

@@ -294,13 +294,13 @@ Result<void> Session::Check() {
     return Fail(ErrorCode::kInterrupted, "interrupted");
   if (pump_ && pump_->failed()) return Fail(ErrorCode::kOutput, "the output failed");
   if (tracker_->gave_up()) {
-    return Fail(ErrorCode::kLimit,
-                "a write of the target waited longer than " +
-                    std::to_string(Microseconds(options_.max_stall)) +
-                    (tracker_->stage_full() > 0 ? " us for room in the stage"
-                                                : " us to be looked after") +
-                    ": the image was given up",
-                "a faster output, a larger --stage or a longer --max-stall");
+    return Fail(
+        ErrorCode::kLimit,
+        "a write of the target waited longer than " +
+            std::to_string(Microseconds(options_.max_stall)) +
+            (tracker_->stage_full() > 0 ? " us for room in the stage" : " us to be looked after") +
+            ": the image was given up",
+        "a faster output, a larger --stage or a longer --max-stall");
   }
   const uint64_t lost = tracked_ ? tracked_->lost.load(std::memory_order_relaxed) : 0;
   if (lost == lost_checked_) return {};
@@ -320,7 +320,8 @@ void Session::ReleaseTarget() {
   tracker_->SetMode(FaultTracker::Mode::kOpening);
   if (armed_) armed_->Release(tracked_.get());
   tracker_thread_.reset();
-  // Only this is certain: a mapping may have moved while it was being released. Before the rest is written, which may take long.
+  // Only this is certain: a mapping may have moved while it was being released. Before the rest is
+  // written, which may take long.
   target_->CloseUserfaultfd();
   FailPoint("uffd.close");
 }

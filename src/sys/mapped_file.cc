@@ -82,7 +82,9 @@ void ForEachDataRange(int file, const Mapping& mapping,
   const auto end = first + static_cast<off_t>(mapping.range.size().count);
   for (off_t at = first; at < end;) {
     const off_t data = lseek(file, at, SEEK_DATA);
-    if (data < 0 && errno != ENXIO) return found({mapping.range.begin + Bytes{static_cast<uint64_t>(at - first)}, mapping.range.end});
+    if (data < 0 && errno != ENXIO)
+      return found(
+          {mapping.range.begin + Bytes{static_cast<uint64_t>(at - first)}, mapping.range.end});
     if (data < 0 || data >= end) break;
     off_t hole = lseek(file, data, SEEK_HOLE);
     if (hole < 0 || hole > end) hole = end;

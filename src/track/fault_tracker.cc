@@ -62,13 +62,15 @@ void FaultTracker::OnReadable() {
   // Exactly the faults: an event behind them stays unread until its pages were looked after.
   const bool event_first = !faults || *faults == 0;
   if (event_first) SaveAhead(*memory);
-  ReadMessages(*memory, event_first ? FaultMessages::kMost : std::min(*faults, FaultMessages::kMost));
+  ReadMessages(*memory,
+               event_first ? FaultMessages::kMost : std::min(*faults, FaultMessages::kMost));
 }
 
 void FaultTracker::SaveAhead(TrackedMemory& memory) {
   const Mode mode = mode_.load(std::memory_order_acquire);
   if (mode != Mode::kHolding && mode != Mode::kServing) return;
-  // With many threads it takes long to find the one that discards, and all the others wait: not each time, then.
+  // With many threads it takes long to find the one that discards, and all the others wait: not
+  // each time, then.
   const TimePoint begin = clock_.Now();
   if (begin < next_save_ahead_) return;
   discards_.SaveAhead(memory);
@@ -79,7 +81,8 @@ void FaultTracker::SaveAhead(TrackedMemory& memory) {
 void FaultTracker::ReadMessages(TrackedMemory& memory, size_t limit) {
   memory.journal.BeginRead();
   const FaultMessages messages = channel_.Read(limit);
-  // Among faults as well: one that was pending may have been woken meanwhile, and an event come in its place.
+  // Among faults as well: one that was pending may have been woken meanwhile, and an event come in
+  // its place.
   for (size_t i = 0; i < messages.event_count; ++i) Apply(messages.events[i], memory);
   memory.journal.EndRead();
   if (messages.event_count > 0) FailPoint("track.event");

@@ -105,7 +105,8 @@ TEST_F(ChangingTargetTest, MapsSomethingElseInPlace) {
   ExpectListedAsLost("replace", SecondHalf(target_.anonymous()), {"unmapped"});
 }
 
-// Shared memory is copied inside the pause: what happens to its file afterwards is nothing to the image.
+// Shared memory is copied inside the pause: what happens to its file afterwards is nothing to the
+// image.
 TEST_F(ChangingTargetTest, PunchesAHoleIntoSharedMemory) { ExpectNoInfluence("punch"); }
 
 // A discard tells beforehand: as much as fits the fault limit is saved, the rest is listed.
