@@ -34,7 +34,7 @@ struct Churned {
   std::vector<double> frees_alone;  // the same just before it
 };
 
-void SaveOnce(const ChurnTarget& target, const SaveOptions& options, Churned* churned) {
+void SaveOnce(const ChurnTarget& target, const SaveOptions& options, bool show, Churned* churned) {
   const std::string image = "/dev/shm/stillframe-bench-" + std::to_string(getpid()) + ".image";
   const uint64_t alone = target.Frees();
   std::this_thread::sleep_for(kBetween);
@@ -53,6 +53,11 @@ void SaveOnce(const ChurnTarget& target, const SaveOptions& options, Churned* ch
                            static_cast<double>(present.count));
   churned->unmaps.push_back(static_cast<double>(save.summary.unmaps));
   churned->seconds.push_back(Seconds(save.ended - save.instant));
+  if (show) {
+    std::printf("    lost %6lu pages in %3zu ranges, %4lu unmaps, pause %5.1f ms, save %6.1f ms\n",
+                pages.lost.count, save.summary.lost.size(), save.summary.unmaps,
+                Seconds(save.summary.pause) * 1e3, churned->seconds.back() * 1e3);
+  }
   churned->frees.push_back(static_cast<double>(frees) / Seconds(save.ended - save.began));
 }
 
@@ -73,11 +78,13 @@ int Main(int argc, char** argv) {
   int saves = 9;
   int blocks = 64;
   int bandwidth = 0;
+  int show = 0;
   ParseOptions(argc, argv, "- pages lost to malloc/free churn",
                {{"memory", &memory, 16, "MiB beside the churn (1024)"},
                 {"saves", &saves, 1, "Of each rate (9)"},
                 {"blocks", &blocks, 1, "Of the churn at any time (64)"},
-                {"max-bandwidth", &bandwidth, 0, "MiB a second, 0: no limit (0)"}});
+                {"max-bandwidth", &bandwidth, 0, "MiB a second, 0: no limit (0)"},
+                {"show-saves", &show, 0, "1: a line for each save (0)"}});
   PrintHeading(argc, argv);
   SaveOptions options;
   options.max_bandwidth = MiB(static_cast<uint64_t>(bandwidth));
@@ -90,7 +97,7 @@ int Main(int argc, char** argv) {
     const ChurnTarget target(MiB(static_cast<uint64_t>(memory)), rate, blocks);
     Churned churned;
     for (int i = 0; i < saves; ++i) {
-      SaveOnce(target, options, &churned);
+      SaveOnce(target, options, show != 0, &churned);
     }
     Print(rate, churned);
     if (rate == kAimRate) met = Median(churned.share) < kAim;

@@ -4,17 +4,20 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <thread>
 
 namespace stillframe::bench {
 namespace {
 
-// What others may use of the machine before the figures are theirs.
-constexpr double kQuietLoad = 0.5;
+// What others may use of the machine before the figures are theirs as well.
+constexpr double kQuiet = 0.1;
+constexpr auto kLookFor = std::chrono::seconds(1);
 
 std::string CpuModel() {
   std::ifstream info("/proc/cpuinfo");
@@ -23,6 +26,36 @@ std::string CpuModel() {
     if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
   }
   return "unknown CPU";
+}
+
+struct CpuTime {
+  double all = 0;
+  double idle = 0;
+};
+
+CpuTime ReadCpuTime() {
+  // user, nice, system, idle, iowait, irq, softirq, steal
+  constexpr int kFields = 8;
+  std::ifstream stat("/proc/stat");
+  std::string name;
+  stat >> name;
+  CpuTime time;
+  for (int i = 0; i < kFields; ++i) {
+    double ticks = 0;
+    stat >> ticks;
+    time.all += ticks;
+    if (i == 3 || i == 4) time.idle += ticks;
+  }
+  return time;
+}
+
+// The share of all CPUs that somebody used in a moment in which we did nothing.
+double BusyShare() {
+  const CpuTime before = ReadCpuTime();
+  std::this_thread::sleep_for(kLookFor);
+  const CpuTime after = ReadCpuTime();
+  const double all = after.all - before.all;
+  return all > 0 ? 1 - (after.idle - before.idle) / all : 0;
 }
 
 std::string Today() {
@@ -39,8 +72,6 @@ std::string Today() {
 void PrintHeading(int argc, char** argv) {
   utsname system{};
   uname(&system);
-  double load = 0;
-  getloadavg(&load, 1);
   std::string command = argv[0];
   command.erase(0, command.rfind('/') + 1);
   for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
@@ -48,9 +79,9 @@ void PrintHeading(int argc, char** argv) {
   std::printf("# %s, %ld x %s, Linux %s, %s%s\n", Today().c_str(), sysconf(_SC_NPROCESSORS_ONLN),
               CpuModel().c_str(), system.release, STILLFRAME_BENCH_BUILD,
               STILLFRAME_BENCH_FAIL_POINTS ? ", with fail points" : "");
-  std::printf(
-      "# load before the start: %.2f%s\n", load,
-      load > kQuietLoad ? " -- others are at work here: figures are noise, see ratios only" : "");
+  const double busy = BusyShare();
+  std::printf("# CPUs in use before the start: %.0f%%%s\n", busy * 100,
+              busy > kQuiet ? " -- others are at work here: figures are noise" : "");
   std::fflush(stdout);
 }
 

@@ -8,7 +8,7 @@
 
 namespace stillframe::bench {
 
-// Prints what was run, where, when and beside which load: "NAME ARGUMENTS", date, CPUs, kernel,
+// Prints what was run, where, when and beside what: "NAME ARGUMENTS", date, CPUs, kernel,
 // build. On stdout.
 void PrintHeading(int argc, char** argv);
 
