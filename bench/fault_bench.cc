@@ -3,6 +3,13 @@
 // page to the stage, as in a save; copy:0 only opens it, as when a save is over; BM_PlainWrite has
 // nothing armed. Pages lie 4 KiB apart; p50 and p99 are of single writes, tracker_p50 is the part
 // of it that the tracker can see.
+//
+// 2026-11-21, 2 CPUs of a shared AMD EPYC virtual machine, Linux 6.18, release build: fault_bench
+//
+//                             mean      p50      p99   tracker_p50
+//   BM_FaultRoundTrip/copy:1  82 us    82 us   125 us         22 us
+//   BM_FaultRoundTrip/copy:0  72 us    72 us   117 us
+//   BM_PlainWrite             43 ns    40 ns    60 ns
 #include <benchmark/benchmark.h>
 
 #include <memory>
