@@ -1,8 +1,8 @@
-// The one checksum of the format: XXH3, 64 bits, seed 0.
+// The one checksum of the format: XXH3, 64 bits, seed 0, by the widest instructions this CPU has.
 #ifndef STILLFRAME_IMAGE_CHECKSUM_H_
 #define STILLFRAME_IMAGE_CHECKSUM_H_
 
-#include <xxhash.h>
+#include <xxh_x86dispatch.h>
 
 #include <cstddef>
 #include <cstdint>

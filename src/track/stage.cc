@@ -9,8 +9,8 @@ namespace {
 // each run.
 constexpr uint64_t kRunsAtLeast = 4;
 
-Bytes RunSize(Bytes half) {
-  const Bytes quarter = half / kRunsAtLeast;
+Bytes RunSize(Bytes share) {
+  const Bytes quarter = share / kRunsAtLeast;
   return ToBytes(ToPages(std::min(Stage::kLargestRun, quarter)));
 }
 
@@ -18,9 +18,10 @@ Bytes RunSize(Bytes half) {
 
 Stage::Stage(Bytes size, size_t kept_for_us)
     : size_(size),
+      scan_share_(std::min(size / 2, kLargestScanShare)),
       kept_for_us_(kept_for_us),
-      faulted_((size / 2).count / kPageSize.count, kPageSize),
-      scanned_((size / 2).count / RunSize(size / 2).count, RunSize(size / 2)),
+      faulted_((size - scan_share_).count / kPageSize.count, kPageSize),
+      scanned_(scan_share_.count / RunSize(scan_share_).count, RunSize(scan_share_)),
       faulted_queue_(faulted_.slots()),
       scanned_queue_(scanned_.slots() * run_pages().count) {}
 

@@ -25,9 +25,10 @@ struct StagedPages {
   bool frees_slot = true;  // nothing more comes out of this slot
 };
 
-// Half of it is for faulted pages, in slots of one page; half for the scan, in buffers of a run.
-// Copying is faster than any output, so a scan that could take all of it would leave nothing for
-// the writers that wait.
+// Faulted pages have slots of one page, the scan has buffers of a run, each their own: copying is
+// faster than any output, so a scan that could take all of it would leave nothing for the writers
+// that wait. The scan's share is at most half, and no more than a CPU's caches keep: what runs
+// further ahead of the output than that is read from memory again when it is looked at and written.
 //
 // Thread rule: three threads, each with its own calls. Nothing allocates; only WaitForRoom and
 // WaitForStaged wait.
@@ -38,6 +39,8 @@ class Stage {
   // process_vm_readv is fastest from here on, and it is soon enough done with for a writer that
   // waits for one of its pages.
   static constexpr Bytes kLargestRun = KiB(256);
+
+  static constexpr Bytes kLargestScanShare = MiB(4);
 
   // `kept_for_us`: how many fault slots only our own threads may take, when it is our own process
   // that is saved: the writer that frees slots may itself fault, and must never wait for a slot.
@@ -86,6 +89,7 @@ class Stage {
   void WakeOutput();
 
   const Bytes size_;
+  const Bytes scan_share_;
   const size_t kept_for_us_;
   SlotPool faulted_;
   SlotPool scanned_;
