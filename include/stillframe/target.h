@@ -22,6 +22,38 @@ struct ReadOutcome {
   int error = 0;  // errno that ended it; 0 when all arrived
 };
 
+struct PauseOptions {
+  // Bounds one try to stop every thread.
+  Duration stop_timeout = std::chrono::milliseconds(100);
+  // Asked while threads are waited for, often and cheaply; true makes Pause resume all and fail
+  // with kInterrupted. May be empty.
+  std::function<bool()> cancelled = nullptr;
+  // Pause so that Fork can be called. kUnsupported for one's own process.
+  bool for_fork = false;
+};
+
+// A copy of the target's private memory that stands still: a forked child that never runs.
+// Destroyed, it is killed and reaped, and the target has no trace of it; so it is as well when we
+// die.
+//
+// Thread rule: any thread.
+class FrozenMemory {
+ public:
+  FrozenMemory() = default;
+  FrozenMemory(const FrozenMemory&) = delete;
+  FrozenMemory& operator=(const FrozenMemory&) = delete;
+  virtual ~FrozenMemory() = default;
+
+  virtual pid_t pid() const = 0;
+  // Its /proc/PID/pagemap.
+  virtual int pagemap() const = 0;
+  // As Target::Read. What it reads is certain: nobody else can have the child's pid before it is
+  // reaped.
+  virtual ReadOutcome Read(TargetAddress from, std::span<const iovec> to) const = 0;
+  // kTargetGone when somebody killed it.
+  virtual Result<void> CheckAlive() const = 0;
+};
+
 // A process whose memory is to be saved. Descriptors that it hands out stay its own and live as
 // long as it does.
 //
@@ -65,12 +97,17 @@ class Target {
   // `ranges`, returns how many. No allocation.
   virtual size_t PendingDiscards(std::span<AddressRange> ranges) const = 0;
 
-  // Stops every thread, those born meanwhile included. `stop_timeout` bounds one try; threads that
-  // don't stop (NFS, a vfork in flight) make it resume all, wait and retry, a bounded number of
-  // times, then kLimit.
-  virtual Result<void> Pause(Duration stop_timeout) = 0;
+  // Stops every thread, those born meanwhile included. Threads that don't stop in time (NFS, a
+  // vfork in flight) make it resume all, wait and retry, a bounded number of times, then kLimit.
+  virtual Result<void> Pause(const PauseOptions& options) = 0;
+  Result<void> Pause(Duration stop_timeout) {
+    return Pause(PauseOptions{.stop_timeout = stop_timeout});
+  }
   // Resumes all; a stopped job stays stopped. Harmless when not paused.
   virtual Result<void> Resume() = 0;
+  // Forks the target, paused with for_fork: once in a pause. kUnsupported where the fork fails,
+  // with the limit that made it fail.
+  virtual Result<std::unique_ptr<FrozenMemory>> Fork() = 0;
   // Registers and all else that an ELF core needs, of a paused target.
   virtual Result<ProcessState> CaptureState() = 0;
 
@@ -89,7 +126,8 @@ struct AttachOptions {
 // Attaches to another process, without its help: see docs/attach.md for each step and what the
 // target sees if we die in it. Errors: kUsage (pid makes no sense, our own, a kernel thread, a
 // zombie), kTargetGone, kPermission (not ours, traced by someone), kUnsupported (32-bit, seccomp
-// that can't be suspended, no userfaultfd, memory shared with another process).
+// that can't be suspended, no userfaultfd, memory shared with another process), kLimit (no thread
+// of it could be stopped in time).
 Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& options = {});
 
 // How one's own process is made to stand still. Both run on the thread that calls Pause.

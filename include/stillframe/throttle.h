@@ -17,8 +17,9 @@ namespace stillframe {
 struct FaultSeen {
   // Counted from 0 in the order of arrival; names the fault from sample to sample.
   uint64_t number = 0;
-  TimePoint arrival;  // at the tracker
-  Duration wait{0};   // until it was opened, or so far
+  TargetAddress address = {};  // of the page, as the writer sees it
+  TimePoint arrival;           // at the tracker
+  Duration wait{0};            // until it was opened, or so far
   bool finished = false;
 };
 

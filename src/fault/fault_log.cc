@@ -11,11 +11,12 @@ FaultLog::FaultLog() : free_(kRecords), records_(kRecords), waiting_(kRecords), 
   }
 }
 
-FaultRecord* FaultLog::Arrive(TimePoint now) {
+FaultRecord* FaultLog::Arrive(TargetAddress page, TimePoint now) {
   FaultRecord* record = nullptr;
   if (const auto taken = free_.Pop()) {
     record = *taken;
     record->number = arrivals_.load(std::memory_order_relaxed);
+    record->page = page;
     record->arrival = now;
     record->ended_ns.store(0, std::memory_order_relaxed);
     queue_.Put(record);
@@ -47,6 +48,7 @@ std::span<const FaultSeen> FaultLog::Collect(TimePoint now) {
     const int64_t ended = record->ended_ns.load(std::memory_order_acquire);
     const TimePoint until = ended != 0 ? TimePoint(Duration(ended)) : now;
     seen_[seen++] = {.number = record->number,
+                     .address = record->page,
                      .arrival = record->arrival,
                      .wait = until - record->arrival,
                      .finished = ended != 0};

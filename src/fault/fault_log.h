@@ -19,6 +19,7 @@ namespace stillframe {
 // One fault, from its arrival to its end.
 struct FaultRecord : FaultQueueNode {
   uint64_t number;
+  TargetAddress page;
   TimePoint arrival;
   std::atomic<int64_t> ended_ns;  // since the clock's epoch; 0: still waiting
 };
@@ -34,7 +35,7 @@ class FaultLog {
   FaultLog();
 
   // Null when the pool is empty.
-  FaultRecord* Arrive(TimePoint now);
+  FaultRecord* Arrive(TargetAddress page, TimePoint now);
   void End(FaultRecord* record, TimePoint now);
   uint64_t arrivals() const { return arrivals_.load(std::memory_order_acquire); }
   uint64_t unrecorded() const { return unrecorded_.load(std::memory_order_relaxed); }

@@ -216,7 +216,10 @@ Result<std::vector<PlannedMapping>> Session::MakePlan(const std::vector<Mapping>
 Result<void> Session::TakeInstant() {
   phase_.store(SavePhase::kPausing, std::memory_order_relaxed);
   STILLFRAME_TRY(Check());
-  STILLFRAME_TRY(target_->Pause(options_.stop_timeout));
+  STILLFRAME_TRY(
+      target_->Pause(PauseOptions{.stop_timeout = options_.stop_timeout, .cancelled = [this] {
+                                    return cancelled_.load(std::memory_order_relaxed);
+                                  }}));
   const Result<void> result = WhilePaused();
   // Faults are served from just before the first thread runs.
   tracker_->SetMode(result ? FaultTracker::Mode::kServing : FaultTracker::Mode::kOpening);

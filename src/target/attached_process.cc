@@ -86,15 +86,19 @@ size_t AttachedProcess::PendingDiscards(std::span<AddressRange> ranges) const {
   return FindPendingDiscards(process_.directory.get(), ranges);
 }
 
-Result<void> AttachedProcess::Pause(Duration stop_timeout) {
+Result<void> AttachedProcess::Pause(const PauseOptions& options) {
   STILLFRAME_TRY(CheckAlive());
-  auto stopped = stopper_.Stop(stop_timeout);
+  auto stopped = stopper_.Stop(options.stop_timeout);
   // Gone or replaced explains any failure better than what it failed with.
   if (auto alive = CheckAlive(); !alive) {
     stopper_.Resume();
     return alive;
   }
   return stopped;
+}
+
+Result<std::unique_ptr<FrozenMemory>> AttachedProcess::Fork() {
+  return Fail(ErrorCode::kUnsupported, "saving through a fork is not there yet");
 }
 
 Result<void> AttachedProcess::Resume() {

@@ -26,7 +26,9 @@ class AttachedProcess final : public Target {
   Result<std::vector<Mapping>> ReadMappings(bool details) const override;
   ReadOutcome Read(TargetAddress from, std::span<const iovec> to) const override;
   size_t PendingDiscards(std::span<AddressRange> ranges) const override;
-  Result<void> Pause(Duration stop_timeout) override;
+  using Target::Pause;
+  Result<void> Pause(const PauseOptions& options) override;
+  Result<std::unique_ptr<FrozenMemory>> Fork() override;
   Result<void> Resume() override;
   Result<ProcessState> CaptureState() override;
   Duration PauseDuration() const override { return stopper_.StoppedTime(); }

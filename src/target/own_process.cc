@@ -120,13 +120,19 @@ size_t OwnProcess::PendingDiscards(std::span<AddressRange> ranges) const {
   return FindPendingDiscards(fds_.directory.get(), ranges);
 }
 
-Result<void> OwnProcess::Pause(Duration) {
+Result<void> OwnProcess::Pause(const PauseOptions& options) {
+  if (options.for_fork) return tl::unexpected(Fork().error());
   if (paused_) return {};
   asked_ = MonotonicClock().Now();
   if (quiesce_.quiesce) STILLFRAME_TRY(quiesce_.quiesce());
   paused_ = true;
   FailPoint("pause.quiesced");
   return {};
+}
+
+Result<std::unique_ptr<FrozenMemory>> OwnProcess::Fork() {
+  return Fail(ErrorCode::kUnsupported, "one's own process can't be saved through a fork",
+              "use the way wp");
 }
 
 Result<void> OwnProcess::Resume() {

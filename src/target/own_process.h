@@ -36,7 +36,9 @@ class OwnProcess final : public Target {
   Result<std::vector<Mapping>> ReadMappings(bool details) const override;
   ReadOutcome Read(TargetAddress from, std::span<const iovec> to) const override;
   size_t PendingDiscards(std::span<AddressRange> ranges) const override;
-  Result<void> Pause(Duration stop_timeout) override;
+  using Target::Pause;
+  Result<void> Pause(const PauseOptions& options) override;
+  Result<std::unique_ptr<FrozenMemory>> Fork() override;
   Result<void> Resume() override;
   // Names and numbers of the threads as they run; no registers.
   Result<ProcessState> CaptureState() override;

@@ -184,7 +184,8 @@ void FaultTracker::Step() {
       continue;
     }
     if (!fault.logged) {
-      if (mode == Mode::kServing && memory != nullptr) fault.record = log_.Arrive(fault.arrival);
+      if (mode == Mode::kServing && memory != nullptr)
+        fault.record = log_.Arrive(fault.address, fault.arrival);
       fault.logged = true;
     }
     const Served served = Serve(fault, mode, memory);

@@ -10,17 +10,20 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr TargetAddress kPage{0x7000};
+
 TimePoint At(int ms) { return TimePoint(milliseconds(1'000'000 + ms)); }
 
 TEST(FaultLogTest, AWaitingFaultIsSeenEachTimeAndAnEndedOneOnce) {
   FaultLog log;
-  FaultRecord* first = log.Arrive(At(0));
-  FaultRecord* second = log.Arrive(At(1));
+  FaultRecord* first = log.Arrive(kPage, At(0));
+  FaultRecord* second = log.Arrive(kPage, At(1));
   log.End(second, At(3));
 
   auto seen = log.Collect(At(10));
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].number, 0u);
+  EXPECT_EQ(seen[0].address, kPage);
   EXPECT_FALSE(seen[0].finished);
   EXPECT_EQ(seen[0].wait, milliseconds(10));
   EXPECT_EQ(seen[1].number, 1u);
@@ -42,7 +45,7 @@ TEST(FaultLogTest, AWaitingFaultIsSeenEachTimeAndAnEndedOneOnce) {
 TEST(FaultLogTest, RecordsAreUsedAgain) {
   FaultLog log;
   for (size_t i = 0; i < 3 * FaultLog::kRecords; ++i) {
-    FaultRecord* record = log.Arrive(At(0));
+    FaultRecord* record = log.Arrive(kPage, At(0));
     ASSERT_NE(record, nullptr) << i;
     log.End(record, At(1));
     ASSERT_EQ(log.Collect(At(2)).size(), 1u);
@@ -52,8 +55,8 @@ TEST(FaultLogTest, RecordsAreUsedAgain) {
 
 TEST(FaultLogTest, AnEmptyPoolCountsWhatItCantRecord) {
   FaultLog log;
-  for (size_t i = 0; i < FaultLog::kRecords; ++i) ASSERT_NE(log.Arrive(At(0)), nullptr);
-  FaultRecord* record = log.Arrive(At(0));
+  for (size_t i = 0; i < FaultLog::kRecords; ++i) ASSERT_NE(log.Arrive(kPage, At(0)), nullptr);
+  FaultRecord* record = log.Arrive(kPage, At(0));
   EXPECT_EQ(record, nullptr);
   log.End(record, At(1));  // harmless
   EXPECT_EQ(log.unrecorded(), 1u);
@@ -63,10 +66,10 @@ TEST(FaultLogTest, AnEmptyPoolCountsWhatItCantRecord) {
 TEST(FaultLogTest, AnArrivalEndsAWaitAndIsReportedOnce) {
   FaultLog log;
   EXPECT_FALSE(log.WaitForArrival(Duration(1)));
-  log.Arrive(At(0));
+  log.Arrive(kPage, At(0));
   EXPECT_TRUE(log.WaitForArrival(Duration(0)));
   EXPECT_FALSE(log.WaitForArrival(Duration(1)));
-  std::thread tracker([&] { log.Arrive(At(1)); });
+  std::thread tracker([&] { log.Arrive(kPage, At(1)); });
   EXPECT_TRUE(log.WaitForArrival(std::chrono::hours(1)));
   tracker.join();
 }
@@ -76,7 +79,7 @@ TEST(FaultLogTest, EveryFaultOfABusyTrackerIsSeenOnceAsEnded) {
   constexpr uint64_t kFaults = 50'000;
   std::thread tracker([&] {
     for (uint64_t i = 0; i < kFaults;) {
-      FaultRecord* record = log.Arrive(At(0));
+      FaultRecord* record = log.Arrive(kPage, At(0));
       if (record == nullptr) continue;
       log.End(record, At(1));
       ++i;
