@@ -24,6 +24,7 @@ install(TARGETS stillframe_library EXPORT StillframeTargets ARCHIVE DESTINATION 
 install(DIRECTORY include/stillframe DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(FILES ${PROJECT_BINARY_DIR}/include/stillframe/version.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stillframe)
+install(FILES LICENSE THIRD-PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES docs/stillframe.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Stillframe)

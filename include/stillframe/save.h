@@ -9,10 +9,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stillframe/error.h"
 #include "stillframe/page_sink.h"
+#include "stillframe/save_trace.h"
 #include "stillframe/target.h"
 #include "stillframe/throttle.h"
 #include "stillframe/units.h"
@@ -24,7 +26,41 @@ enum class OnLost {
   kAbort,  // the image is given up at the first one, with kLimit
 };
 
+// How the memory of the instant is kept until it is written. One image format for all.
+enum class Via {
+  // Write protection: a short pause, then each page that the target writes is copied first.
+  kWriteProtect,
+  // A forked child that never runs is saved: nothing is lost to munmap, at the price of the fork's
+  // pause and of memory for what the target writes meanwhile.
+  kFork,
+  // The target stands still throughout.
+  kStop,
+};
+
+// What it is called in options and reports.
+constexpr std::string_view ViaName(Via via) {
+  switch (via) {
+    case Via::kWriteProtect:
+      return "wp";
+    case Via::kFork:
+      return "fork";
+    case Via::kStop:
+      return "stop";
+  }
+  return "";
+}
+
+// What a save that way needs of its target: only write protection needs a userfaultfd.
+inline AttachOptions AttachOptionsFor(Via via) {
+  AttachOptions options;
+  options.userfaultfd = via == Via::kWriteProtect;
+  return options;
+}
+
 struct SaveOptions {
+  // One's own process: kWriteProtect only. The throttle, the stage and max_stall are for that one
+  // only too.
+  Via via = Via::kWriteProtect;
   ThrottleOptions throttle = {};
   Bytes max_bandwidth{0};  // per second, all bytes to the output; zero: no limit. At least 64 KiB.
   Bytes stage = MiB(64);   // at least 1 MiB, at most 64 GiB
@@ -39,6 +75,9 @@ struct SaveOptions {
   std::optional<uint64_t> filter =
       std::nullopt;  // as /proc/PID/coredump_filter; unset: the target's own
   bool include_dontdump = false;
+  // Filled with what the save sees while it runs; not owned, outlives the session. Null: nothing is
+  // recorded. Empty where no scan runs beside the target.
+  SaveTrace* trace = nullptr;
 };
 
 // Percentiles of the waits, in microseconds.
@@ -52,6 +91,7 @@ struct WaitSummary {
 
 struct SaveSummary {
   pid_t pid = 0;
+  Via via = Via::kWriteProtect;
   Duration attach{0};
   Duration pause{0};  // first thread asked to stop to last one resumed, less at_instant
   Duration at_instant{0};
@@ -61,7 +101,7 @@ struct SaveSummary {
   Pages total;  // zero + scanned + faulted + paused + lost
   SinkCounters pages;
   WaitSummary wait;
-  std::string policy;
+  std::string policy;  // "none" where nothing is throttled
   ThrottleCounters throttle;
   Bytes stage_size;
   Bytes stage_peak;

@@ -106,7 +106,9 @@ class Target {
   // Resumes all; a stopped job stays stopped. Harmless when not paused.
   virtual Result<void> Resume() = 0;
   // Forks the target, paused with for_fork: once in a pause. kUnsupported where the fork fails,
-  // with the limit that made it fail.
+  // with the limit that made it fail. From here on, not from the pause, the two memories are equal
+  // byte for byte: to fork, one thread has to run for a moment, and the kernel notes the CPU it is on
+  // in its struct rseq. It takes as long as copying the page tables does, some 20 ms per GiB.
   virtual Result<std::unique_ptr<FrozenMemory>> Fork() = 0;
   // Registers and all else that an ELF core needs, of a paused target.
   virtual Result<ProcessState> CaptureState() = 0;
@@ -121,6 +123,9 @@ class Target {
 
 struct AttachOptions {
   Duration injection_timeout = std::chrono::seconds(2);
+  // Without one the target is not touched by attaching, nothing of it can be armed, and
+  // userfaultfd() is -1: enough to save it while it stands still, or through a fork.
+  bool userfaultfd = true;
 };
 
 // Attaches to another process, without its help: see docs/attach.md for each step and what the

@@ -36,13 +36,15 @@ struct ThrottleSample {
     kPollFault,    // a poll ended with a fault
     kPollTimeout,  // a poll ran out
   } reason = Reason::kFirst;
+  Pages pushed{0};  // by the scan since the last sample
   Bytes stage_used{0};
   Bytes stage_size{0};
   Bytes sent{0};  // to the output, so far
 };
 
 struct ThrottleDecision {
-  // How many pages the scan may push now; zero: poll for faults instead.
+  // How many pages the scan may push now, at most: what is more than one run of the saver (256 KiB,
+  // or one huge page) is cut to that, and the policy is asked again. Zero: poll for faults instead.
   Pages push;
   // With push zero: for how long at most; a fault ends it early.
   Duration poll{0};
@@ -69,7 +71,7 @@ class ThrottlePolicy {
 };
 
 struct ThrottleOptions {
-  std::string policy = "skip";  // skip or off
+  std::string policy = "skip";  // skip, ramp or off
   Duration fault_limit = std::chrono::milliseconds(5);
   Duration poll_time = std::chrono::milliseconds(5);
   uint64_t poll_count = 200;

@@ -25,13 +25,14 @@ class LatencyHistogram {
   // How many records were above `limit`, to the bucket's accuracy.
   uint64_t CountAbove(Duration limit) const;
 
- private:
+  // The buckets, for who counts in them elsewhere: which one holds a value, and the highest that
+  // one holds. They rise with the value.
   static constexpr int kSubBits = 5;  // 32 buckets to each power of two
   static constexpr size_t kBuckets = (64 - kSubBits + 1) << kSubBits;
-
   static size_t BucketOf(uint64_t ns);
   static uint64_t HighestIn(size_t bucket);
 
+ private:
   std::array<std::atomic<uint64_t>, kBuckets> buckets_ = {};
   std::atomic<uint64_t> count_ = 0;
   std::atomic<int64_t> max_ = 0;

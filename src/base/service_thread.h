@@ -28,6 +28,8 @@ class ServiceThread {
   pid_t tid() const { return tid_; }
   bool joinable() const { return thread_.joinable(); }
   void join() { thread_.join(); }
+  // For one that ends by itself and needs nothing of anybody's.
+  void detach() { thread_.detach(); }
 
  private:
   std::thread thread_;

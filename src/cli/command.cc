@@ -21,9 +21,9 @@ struct Verb {
   std::string_view name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr std::array kVerbs = {Verb{"save", RunSave}, Verb{"info", RunInfo},
+constexpr std::array kVerbs = {Verb{"save", RunSave},     Verb{"info", RunInfo},
                                Verb{"verify", RunVerify}, Verb{"cat", RunCat},
-                               Verb{"doctor", RunDoctor}};
+                               Verb{"doctor", RunDoctor}, Verb{"bench", RunBench}};
 
 constexpr std::string_view kHelp =
     "Usage: stillframe VERB [OPTION...] [ARGUMENT...]\n"
@@ -35,6 +35,7 @@ constexpr std::string_view kHelp =
     "  verify IMAGE                check every checksum, the index, the completeness mark\n"
     "  cat IMAGE ADDRESS LENGTH    raw bytes of the target's memory to stdout\n"
     "  doctor                      each kernel feature and permission needed, with the fix\n"
+    "  bench                       what a save costs a program, measured here\n"
     "\n"
     "  --version                   print the version\n"
     "  --help                      print this; after a verb, its options\n"
@@ -61,12 +62,13 @@ int Dispatch(const std::vector<std::string>& arguments) {
   if (verb == kVerbs.end()) {
     const std::string message =
         arguments.empty() ? "no verb given" : "there is no verb \"" + first + "\"";
-    return EndWithError(first,
-                        {.code = ErrorCode::kUsage,
-                         .message = message,
-                         .hint = "the verbs are save, info, verify, cat and doctor; stillframe "
-                                 "--help tells more"},
-                        WantsJson(arguments));
+    return EndWithError(
+        first,
+        {.code = ErrorCode::kUsage,
+         .message = message,
+         .hint = "the verbs are save, info, verify, cat, doctor and bench; stillframe "
+                 "--help tells more"},
+        WantsJson(arguments));
   }
   return verb->run({arguments.begin() + 1, arguments.end()});
 }

@@ -16,6 +16,7 @@ int RunInfo(const std::vector<std::string>& arguments);
 int RunVerify(const std::vector<std::string>& arguments);
 int RunCat(const std::vector<std::string>& arguments);
 int RunDoctor(const std::vector<std::string>& arguments);
+int RunBench(const std::vector<std::string>& arguments);
 
 }  // namespace stillframe
 

@@ -20,7 +20,8 @@ using std::chrono::seconds;
 
 using Text = std::optional<std::string>;
 
-constexpr std::array<std::string_view, 2> kPolicies = {"skip", "off"};
+constexpr std::array<std::string_view, 3> kPolicies = {"skip", "ramp", "off"};
+constexpr std::array<std::string_view, 3> kWays = {"wp", "fork", "stop"};
 constexpr std::array<std::string_view, 2> kOnLost = {"keep", "abort"};
 constexpr std::array<std::string_view, 4> kStyles = {"auto", "bar", "json", "none"};
 
@@ -37,7 +38,9 @@ struct RawOptions {
   explicit RawOptions(OptionParser& p)
       : output(p.AddValue("output", 'o', "IMAGE", "Where to; - for stdout. Required")),
         force(p.AddFlag("force", 0, "Replace an existing file, which stays whole until then")),
-        throttle(p.AddValue("throttle", 0, "skip|off", "When the scan holds back (skip)")),
+        via(p.AddValue("via", 0, "wp|fork|stop",
+                       "Write protection, a forked copy, or stopped (wp)")),
+        throttle(p.AddValue("throttle", 0, "skip|ramp|off", "When the scan holds back (skip)")),
         fault_limit(p.AddValue("fault-limit", 0, "TIME", "A longer wait is a slow fault (5ms)")),
         poll_time(p.AddValue("poll-time", 0, "TIME", "One poll after a slow fault (5ms)")),
         poll_count(p.AddValue("poll-count", 0, "N", "Polls after a slow fault (200)")),
@@ -50,6 +53,7 @@ struct RawOptions {
         stop_timeout(p.AddValue("stop-timeout", 0, "TIME", "One try to stop the target (100ms)")),
         filter(p.AddValue("filter", 0, "MASK", "As coredump_filter (the target's own)")),
         include_dontdump(p.AddFlag("include-dontdump", 0, "Save MADV_DONTDUMP memory too")),
+        trace(p.AddValue("trace", 0, "FILE", "Write what the save saw here, for the simulator")),
         json(p.AddFlag("json", 0, "The summary as one JSON object")),
         progress(p.AddValue("progress", 0, "auto|bar|json|none", "On stderr (auto: bar on a tty)")),
         quiet(p.AddFlag("quiet", 'q', "Only warnings and errors")),
@@ -57,6 +61,7 @@ struct RawOptions {
 
   const Text& output;
   const bool& force;
+  const Text& via;
   const Text& throttle;
   const Text& fault_limit;
   const Text& poll_time;
@@ -70,6 +75,7 @@ struct RawOptions {
   const Text& stop_timeout;
   const Text& filter;
   const bool& include_dontdump;
+  const Text& trace;
   const bool& json;
   const Text& progress;
   const bool& quiet;
@@ -108,7 +114,17 @@ Result<void> FillThrottle(const RawOptions& raw, ThrottleOptions& to) {
   return {};
 }
 
+Result<void> FillVia(const Text& text, Via& to) {
+  if (!text) return {};
+  STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--via", *text, kWays));
+  for (const Via via : {Via::kWriteProtect, Via::kFork, Via::kStop}) {
+    if (choice == ViaName(via)) to = via;
+  }
+  return {};
+}
+
 Result<void> FillOptions(const RawOptions& raw, SaveOptions& to) {
+  STILLFRAME_TRY(FillVia(raw.via, to.via));
   STILLFRAME_TRY(FillThrottle(raw, to.throttle));
   STILLFRAME_TRY(
       SetSize("--max-bandwidth", raw.max_bandwidth, {KiB(64), GiB(1024)}, to.max_bandwidth));
@@ -176,6 +192,7 @@ Result<SaveArguments> ParseSaveArguments(const std::vector<std::string>& argumen
   STILLFRAME_TRY(SetDuration("--exec-timeout", raw.exec_timeout, {milliseconds(1), hours(1)},
                              parsed.exec_timeout));
   parsed.exec_paused = raw.exec_paused;
+  parsed.trace = raw.trace.value_or("");
   STILLFRAME_ASSIGN(parsed.progress, ChooseProgress(raw.progress, raw.quiet, stderr_is_terminal));
   parsed.quiet = raw.quiet;
   parsed.verbose = raw.verbose;

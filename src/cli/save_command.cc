@@ -13,6 +13,7 @@
 #include "cli/save_arguments.h"
 #include "cli/save_job.h"
 #include "cli/stream.h"
+#include "cli/trace_file.h"
 #include "report/summary_report.h"
 
 namespace stillframe {
@@ -151,12 +152,17 @@ int RunSave(const std::vector<std::string>& arguments) {
   // Forked first: a child that holds neither the output nor anything of the target.
   const auto exec = StartExec(*parsed);
   if (!exec) return EndWithError("save", exec.error(), parsed->json, ReportFd(*parsed));
+  const auto trace = TraceFile::Open(parsed->trace);
+  if (!trace) return EndWithError("save", trace.error(), parsed->json, ReportFd(*parsed));
+  if (*trace) parsed->options.trace = (*trace)->trace();
   SaveJob job(parsed->pid, parsed->output(), parsed->options);
   SaveLoop loop(*parsed, job, exec->get());
   const auto summary = loop.Run();
+  const Result<void> traced = *trace ? (*trace)->Write() : Result<void>{};
   if (!summary) {
     return EndWithError("save", summary.error(), parsed->json, ReportFd(*parsed), loop.signal());
   }
+  if (!traced) return EndWithError("save", traced.error(), parsed->json, ReportFd(*parsed));
   return EndSaved(*parsed, *summary);
 }
 

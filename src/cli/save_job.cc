@@ -76,7 +76,8 @@ Result<SaveSummary> SaveJob::Run() {
     if (cancelled_) return Interrupted();
   }
   if (!sink) return tl::unexpected(std::move(sink).error());
-  STILLFRAME_ASSIGN(std::unique_ptr<Target> target, AttachProcess(pid_));
+  STILLFRAME_ASSIGN(std::unique_ptr<Target> target,
+                    AttachProcess(pid_, AttachOptionsFor(options_.via)));
   STILLFRAME_ASSIGN(const std::unique_ptr<SaveSession> session,
                     SaveSession::Create(std::move(target), *std::move(sink), std::move(options_)));
   if (!Publish(session.get())) return Interrupted();

@@ -20,11 +20,26 @@ Uring::~Uring() {
   if (made_) io_uring_queue_exit(&ring_);
 }
 
-UringReader::UringReader(size_t buffers, const ScratchFile& file, std::unique_ptr<Uring> ring,
-                         uint64_t seed)
-    : file_(file),
-      ring_(std::move(ring)),
+bool Uring::Register(std::byte* begin, size_t size) {
+  const iovec buffer{.iov_base = begin, .iov_len = size};
+  return io_uring_register_buffers(&ring_, &buffer, 1) == 0;
+}
+
+std::unique_ptr<UringReader> UringReader::Create(Buffers kind, size_t buffers,
+                                                 const ScratchFile& file,
+                                                 std::unique_ptr<Uring> ring, uint64_t seed) {
+  std::unique_ptr<UringReader> reader(new UringReader(kind, buffers, file, std::move(ring), seed));
+  const bool ready = kind == Buffers::kPlain ||
+                     reader->ring_->Register(reader->memory_.data(), reader->memory_.size());
+  return ready ? std::move(reader) : nullptr;
+}
+
+UringReader::UringReader(Buffers kind, size_t buffers, const ScratchFile& file,
+                         std::unique_ptr<Uring> ring, uint64_t seed)
+    : kind_(kind),
+      file_(file),
       memory_(MappedMemory::Anonymous(buffers * kRunPages * kPageBytes)),
+      ring_(std::move(ring)),
       holds_(buffers, 0),
       random_(seed) {}
 
@@ -34,20 +49,28 @@ void UringReader::Prepare() {
   }
 }
 
+void UringReader::PrepareRead(io_uring_sqe* sqe, size_t i) const {
+  constexpr unsigned kSize = kRunPages * kPageBytes;
+  if (kind_ == Buffers::kRegistered) {
+    io_uring_prep_read_fixed(sqe, file_.fd(), Buffer(i), kSize, holds_[i] * kPageBytes, 0);
+    return;  // never by a worker: its writes would go on while the process is stopped
+  }
+  io_uring_prep_read(sqe, file_.fd(), Buffer(i), kSize, holds_[i] * kPageBytes);
+  // Every second one by a worker thread of the kernel, which no tracer can stop.
+  if (i % 2 == 0) io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+}
+
 void UringReader::Read(size_t first, size_t count) {
   for (size_t i = first; i < first + count; ++i) {
     holds_[i] = random_.Below(file_.pages() - kRunPages);
-    io_uring_sqe* sqe = io_uring_get_sqe(ring_->get());
-    io_uring_prep_read(sqe, file_.fd(), Buffer(i), kRunPages * kPageBytes, holds_[i] * kPageBytes);
-    // Every second one by a worker thread of the kernel, which no tracer can stop.
-    if (i % 2 == 0) io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+    PrepareRead(io_uring_get_sqe(ring_->get()), i);
   }
   size_t submitted = 0;
   while (submitted < count) {
     const int n = io_uring_submit(ring_->get());
     if (n < 0 && n != -EINTR && n != -EAGAIN) {
       errno = -n;
-      FailCall("uring", "io_uring_submit");
+      FailCall(name(), "io_uring_submit");
     }
     if (n > 0) submitted += static_cast<size_t>(n);
   }
@@ -57,7 +80,7 @@ void UringReader::Read(size_t first, size_t count) {
     if (error == -EINTR) continue;
     if (error != 0 || cqe->res != static_cast<int>(kRunPages * kPageBytes)) {
       errno = error != 0 ? -error : (cqe->res < 0 ? -cqe->res : EIO);
-      FailCall("uring", "a read through io_uring");
+      FailCall(name(), "a read through io_uring");
     }
     io_uring_cqe_seen(ring_->get(), cqe);
     ++done;
@@ -66,7 +89,7 @@ void UringReader::Read(size_t first, size_t count) {
 
 void UringReader::Check(size_t i) const {
   for (size_t k = 0; k < kRunPages; ++k) {
-    file_.CheckPage("uring", holds_[i] + k, Buffer(i) + k * kPageBytes);
+    file_.CheckPage(name(), holds_[i] + k, Buffer(i) + k * kPageBytes);
   }
 }
 

@@ -14,12 +14,14 @@
 
 namespace stillframe::evaluate {
 
-// An io_uring of its own. Plain buffered reads only: registered buffers and O_DIRECT pin pages,
-// which write-protection doesn't see.
+// An io_uring of its own.
 class Uring {
  public:
   // None where the kernel or its settings refuse.
   static std::unique_ptr<Uring> Create();
+  // Registers one buffer; what is read into it then is no fault, armed or not. False where the
+  // settings (RLIMIT_MEMLOCK) refuse.
+  bool Register(std::byte* begin, size_t size);
   Uring(const Uring&) = delete;
   Uring& operator=(const Uring&) = delete;
   ~Uring();
@@ -33,8 +35,12 @@ class Uring {
 
 class UringReader final : public Activity {
  public:
-  // `buffers` of a few pages each; `file` outlives this.
-  UringReader(size_t buffers, const ScratchFile& file, std::unique_ptr<Uring> ring, uint64_t seed);
+  // Whether the buffers are registered with the ring.
+  enum class Buffers { kPlain, kRegistered };
+
+  // `buffers` of a few pages each; `file` outlives this. None where they can't be registered.
+  static std::unique_ptr<UringReader> Create(Buffers kind, size_t buffers, const ScratchFile& file,
+                                             std::unique_ptr<Uring> ring, uint64_t seed);
 
   void Prepare() override;
   // Several reads at once into buffers that were only read by us since the last time.
@@ -46,14 +52,19 @@ class UringReader final : public Activity {
   static constexpr size_t kRunPages = 8;
   static constexpr size_t kAtOnce = 4;
 
+  UringReader(Buffers kind, size_t buffers, const ScratchFile& file, std::unique_ptr<Uring> ring,
+              uint64_t seed);
+  const char* name() const { return kind_ == Buffers::kPlain ? "uring" : "uring-fixed"; }
+  void PrepareRead(io_uring_sqe* sqe, size_t i) const;
   std::byte* Buffer(size_t i) const { return memory_.data() + i * kRunPages * kPageBytes; }
   void Read(size_t first, size_t count);
   void Check(size_t i) const;
 
+  const Buffers kind_;
   const ScratchFile& file_;
-  std::unique_ptr<Uring> ring_;
   MappedMemory memory_;
-  std::vector<size_t> holds_;  // by buffer: the first page of the file that it holds
+  std::unique_ptr<Uring> ring_;  // behind the memory: the ring goes first
+  std::vector<size_t> holds_;    // by buffer: the first page of the file that it holds
   Random random_;
 };
 

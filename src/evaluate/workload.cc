@@ -20,7 +20,6 @@
 #include "evaluate/spawner.h"
 #include "evaluate/thread_churn.h"
 #include "evaluate/ticket_writer.h"
-#include "evaluate/uring_reader.h"
 
 namespace stillframe::evaluate {
 namespace {
@@ -42,7 +41,7 @@ int64_t Microseconds(Duration duration) {
 }  // namespace
 
 Workload::Workload(const WorkloadOptions& options) : options_(options), status_(options.status) {
-  if (Wants("constant") || Wants("direct") || Wants("uring")) {
+  if (Wants("constant") || Wants("direct") || Wants("uring") || Wants("uring-fixed")) {
     file_.emplace(options_.scratch, kFilePages, options_.seed);
   }
   AddWriters();
@@ -124,13 +123,18 @@ void Workload::AddReaders() {
       missing_.push_back("direct");
     }
   }
-  if (Wants("uring")) {
-    if (auto ring = Uring::Create()) {
-      Add("uring", kReaderRate,
-          std::make_unique<UringReader>(32, *file_, std::move(ring), seed + 12));
-    } else {
-      missing_.push_back("uring");
-    }
+  AddUringReader("uring", UringReader::Buffers::kPlain, seed + 12);
+  AddUringReader("uring-fixed", UringReader::Buffers::kRegistered, seed + 13);
+}
+
+void Workload::AddUringReader(const char* name, UringReader::Buffers kind, uint64_t seed) {
+  if (!Wants(name)) return;
+  auto ring = Uring::Create();
+  auto reader = ring ? UringReader::Create(kind, 32, *file_, std::move(ring), seed) : nullptr;
+  if (reader) {
+    Add(name, kReaderRate, std::move(reader));
+  } else {
+    missing_.push_back(name);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "evaluate/scratch_file.h"
 #include "evaluate/status_page.h"
 #include "evaluate/ticket_board.h"
+#include "evaluate/uring_reader.h"
 #include "evaluate/workload_options.h"
 
 namespace stillframe::evaluate {
@@ -41,6 +42,7 @@ class Workload {
   void AddWriters();
   void AddMemoryParts();
   void AddReaders();
+  void AddUringReader(const char* name, UringReader::Buffers kind, uint64_t seed);
   void AddTicketWriters();
 
   const WorkloadOptions options_;

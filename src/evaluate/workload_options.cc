@@ -140,9 +140,9 @@ Result<WorkloadOptions> Convert(const RawOptions& raw) {
 }  // namespace
 
 const std::set<std::string>& PartNames() {
-  static const std::set<std::string> names = {"random",  "sequential", "churn",  "remap", "protect",
-                                              "threads", "spawn",      "direct", "uring", "discard",
-                                              "shared",  "constant",   "tickets"};
+  static const std::set<std::string> names = {
+      "random", "sequential", "churn",       "remap",   "protect", "threads",  "spawn",
+      "direct", "uring",      "uring-fixed", "discard", "shared",  "constant", "tickets"};
   return names;
 }
 

@@ -2,21 +2,7 @@
 
 #include <cstddef>
 
-#if defined(__SANITIZE_THREAD__)
-#define STILLFRAME_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define STILLFRAME_TSAN 1
-#endif
-#endif
-
-#ifdef STILLFRAME_TSAN
-extern "C" void __tsan_acquire(void* address);
-extern "C" void __tsan_release(void* address);
-#else
-static void __tsan_acquire(void*) {}
-static void __tsan_release(void*) {}
-#endif
+#include "base/thread_sanitizer.h"
 
 namespace stillframe {
 
@@ -24,7 +10,7 @@ FaultQueue::FaultQueue() { cds_wfcq_init(&head_, &tail_); }
 
 void FaultQueue::Put(FaultQueueNode* node) {
   cds_wfcq_node_init(&node->link);
-  __tsan_release(node);
+  TsanRelease(node);
   cds_wfcq_enqueue(cds_wfcq_head_cast(&head_), &tail_, &node->link);
 }
 
@@ -34,7 +20,7 @@ FaultQueueNode* FaultQueue::Take() {
   if (link == nullptr || link == CDS_WFCQ_WOULDBLOCK) return nullptr;
   auto* node = reinterpret_cast<FaultQueueNode*>(reinterpret_cast<char*>(link) -
                                                  offsetof(FaultQueueNode, link));
-  __tsan_acquire(node);
+  TsanAcquire(node);
   return node;
 }
 

@@ -2,18 +2,7 @@
 
 #include <urcu/urcu-memb.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define STILLFRAME_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define STILLFRAME_TSAN 1
-#endif
-#endif
-
-#ifdef STILLFRAME_TSAN
-extern "C" void __tsan_acquire(void* address);
-extern "C" void __tsan_release(void* address);
-#endif
+#include "base/thread_sanitizer.h"
 
 namespace stillframe {
 namespace {
@@ -22,12 +11,8 @@ namespace {
 // Stands for the grace period: a reader's unlock happens before the writer's return from
 // Synchronize.
 char grace_period;
-void TsanAcquire(void* address) { __tsan_acquire(address); }
-void TsanRelease(void* address) { __tsan_release(address); }
 void* GracePeriod() { return &grace_period; }
 #else
-void TsanAcquire(void*) {}
-void TsanRelease(void*) {}
 void* GracePeriod() { return nullptr; }
 #endif
 

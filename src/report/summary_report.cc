@@ -61,9 +61,12 @@ std::string PagesLine(const SaveSummary& summary) {
 }
 
 std::string SizesLine(const SaveSummary& summary) {
-  std::string line = "  sizes     memory " + FormatBytes(summary.memory) + ", image " +
-                     FormatBytes(summary.image) + ", stage peak " +
-                     FormatBytes(summary.stage_peak) + " of " + FormatBytes(summary.stage_size);
+  std::string line =
+      "  sizes     memory " + FormatBytes(summary.memory) + ", image " + FormatBytes(summary.image);
+  if (summary.stage_size.count > 0) {
+    line += ", stage peak " + FormatBytes(summary.stage_peak) + " of " +
+            FormatBytes(summary.stage_size);
+  }
   if (summary.stage_full > 0) line += ", full " + FormatCount(summary.stage_full) + " times";
   return line + "\n";
 }
@@ -74,6 +77,7 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
   Json report = JsonReport("save");
   report["pid"] = summary.pid;
   report["image"] = image;
+  report["via"] = ViaName(summary.via);
   report["attach_us"] = Microseconds(summary.attach);
   report["pause_us"] = Microseconds(summary.pause);
   report["exec_us"] = Microseconds(summary.at_instant);
@@ -98,13 +102,16 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
 
 std::string SummaryToText(const SaveSummary& summary, std::string_view image, bool all) {
   std::string text = "saved process " + std::to_string(summary.pid) + " to " + Printable(image) +
-                     " in " + FormatDuration(summary.duration) + "\n";
+                     " via " + std::string(ViaName(summary.via)) + " in " +
+                     FormatDuration(summary.duration) + "\n";
   text += "  pause     " + FormatDuration(summary.pause);
   if (summary.at_instant > Duration(0)) {
     text += ", and " + FormatDuration(summary.at_instant) + " for --exec-paused";
   }
   text += " (attaching: " + FormatDuration(summary.attach) + ")\n";
-  text += WaitLine(summary.wait) + ThrottleLine(summary) + PagesLine(summary) + SizesLine(summary);
+  // The other ways make no write wait and hold nothing back.
+  if (summary.via == Via::kWriteProtect) text += WaitLine(summary.wait) + ThrottleLine(summary);
+  text += PagesLine(summary) + SizesLine(summary);
   const size_t limit = all ? SIZE_MAX : kShortList;
   if (!summary.lost.empty()) {
     text += "  lost      " + FormatBytes(ToBytes(summary.pages.lost)) + " in " +

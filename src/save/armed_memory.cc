@@ -22,14 +22,6 @@ constexpr uint64_t kMostSteps = 65536;
 constexpr size_t kMostInGroup = 64;
 constexpr AddressRange kEverything{{0}, {uint64_t{1} << 56}};
 
-// Private anonymous memory, which may stand between mappings of ours without a call over all of
-// them being refused.
-bool KnowsUserfaultfd(const Mapping& mapping) {
-  return !mapping.shared && !mapping.has_file() &&
-         (mapping.name.empty() || mapping.name.starts_with("[anon") || mapping.name == "[heap]" ||
-          mapping.name.starts_with("[stack"));
-}
-
 std::string Describe(const Mapping& mapping) {
   char text[64];
   std::snprintf(text, sizeof(text), "0x%" PRIx64 "-0x%" PRIx64, mapping.range.begin.value,
@@ -97,16 +89,27 @@ MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping
 }
 
 Result<void> ArmedMemory::Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked) {
+  // Arming leaves a mark at a hole of hugetlb that looks like a page, and to read it would take a
+  // huge page out of the pool: so these are asked before.
+  STILLFRAME_TRY(NotePresent(plan, true, tracked));
   for (const Region& region : tracked->regions.regions()) STILLFRAME_TRY(ArmRange(region.range));
-  // After all is armed: what a worker of the kernel populates from here on is no page of the
-  // instant, and is not armed.
+  // All others after: what a worker of the kernel populates from here on is no page of the instant,
+  // and is not armed.
+  STILLFRAME_TRY(NotePresent(plan, false, tracked));
+  FailPoint("save.presence");
+  return {};
+}
+
+Result<void> ArmedMemory::NotePresent(std::span<const PlannedMapping> plan, bool hugetlb,
+                                      TrackedMemory* tracked) const {
   auto region = tracked->regions.regions().begin();
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
-    STILLFRAME_TRY(NotePresent(*region, planned, tracked));
+    if (planned.mapping.hugetlb == hugetlb) {
+      STILLFRAME_TRY(NotePresentIn(*region, planned, tracked));
+    }
     ++region;
   }
-  FailPoint("save.presence");
   return {};
 }
 
@@ -118,8 +121,8 @@ Result<void> ArmedMemory::ArmRange(AddressRange range) {
   return armed;
 }
 
-Result<void> ArmedMemory::NotePresent(const Region& region, const PlannedMapping& planned,
-                                      TrackedMemory* tracked) const {
+Result<void> ArmedMemory::NotePresentIn(const Region& region, const PlannedMapping& planned,
+                                        TrackedMemory* tracked) const {
   PageBitmap& present = tracked->ledger.present;
   if (region.shared()) {
     // A page of a file exists whether or not this process has it in its page tables.
@@ -127,7 +130,9 @@ Result<void> ArmedMemory::NotePresent(const Region& region, const PlannedMapping
                      [&](AddressRange data) { present.SetRun(PagesOf(region, data)); });
     return {};
   }
-  const ArmedPageScanner scanner(target_.pagemap());
+  const PageScanner scanner(target_.pagemap(), planned.mapping.hugetlb
+                                                   ? PageScanner::Wanted::kPresent
+                                                   : PageScanner::Wanted::kArmed);
   return scanner.Scan(region.range,
                       [&](AddressRange found) { present.SetRun(PagesOf(region, found)); });
 }
@@ -156,7 +161,9 @@ void ArmedMemory::Release(const TrackedMemory* tracked) {
     while (last < mappings->size() && last - first < kMostInGroup) {
       const Mapping& mapping = (*mappings)[last];
       const bool mine = is_ours(mapping.range);
-      if (!mine && !KnowsUserfaultfd(mapping)) break;
+      // Private anonymous memory may stand between ours: no call over all of them is refused for
+      // it.
+      if (!mine && !IsPrivateAnonymous(mapping)) break;
       any = any || mine;
       ++last;
     }

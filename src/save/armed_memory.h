@@ -45,8 +45,11 @@ class ArmedMemory {
 
  private:
   Result<void> ArmRange(AddressRange range);
-  Result<void> NotePresent(const Region& region, const PlannedMapping& planned,
+  // Of all mappings of hugetlb, or of all others.
+  Result<void> NotePresent(std::span<const PlannedMapping> plan, bool hugetlb,
                            TrackedMemory* tracked) const;
+  Result<void> NotePresentIn(const Region& region, const PlannedMapping& planned,
+                             TrackedMemory* tracked) const;
   void OpenInSteps(AddressRange range) const;
   // `mappings[first, last)` and the free addresses around them, so that a mapping that grows
   // meanwhile is still taken whole.

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/fail_point.h"
 #include "save/scan_order.h"
@@ -31,6 +32,7 @@ Result<void> LinearSaver::Run(const std::function<Result<void>()>& check) {
     for (const PageRun region : order) STILLFRAME_TRY(WalkRegion(region, check));
     STILLFRAME_TRY(check());
   } while (!AllSettled(order));
+  parts_.policy.Observe(Sample());  // the last faults and runs, for whoever keeps count
   return {};
 }
 
@@ -110,6 +112,7 @@ ThrottleSample LinearSaver::Sample() {
   return {.now = now,
           .faults = parts_.log.Collect(now),
           .reason = reason_,
+          .pushed = std::exchange(pushed_, Pages{0}),
           .stage_used = parts_.stage.used(),
           .stage_size = parts_.stage.size(),
           .sent = parts_.sink.counters().written};
@@ -276,6 +279,7 @@ void LinearSaver::HandOn(PageRun run, std::span<const uint32_t> buffers,
       size_t j = i;
       while (j < stop && pages[j]) ++j;
       const PageRun part{run.first + Pages{begin + i}, Pages{j - i}};
+      pushed_ += part.count;
       ledger.proven.SetRun(part);
       ledger.settled.SetRun(part);
       parts_.stage.PutScanned(part, buffers[b], static_cast<uint32_t>(i), j == stop);

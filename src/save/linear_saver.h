@@ -98,6 +98,7 @@ class LinearSaver {
   std::array<bool, kMostPages> opened_ = {};
   std::array<bool, kMostPages> proven_ = {};
   uint64_t failed_copies_ = 0;
+  Pages pushed_;  // since the last sample
 };
 
 }  // namespace stillframe

@@ -1,6 +1,11 @@
 #include "save/mapping_details.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 
 namespace stillframe {
 namespace {
@@ -51,6 +56,23 @@ bool CarryDetails(std::span<const Mapping> earlier, std::vector<Mapping>* now) {
     }
   }
   return complete;
+}
+
+bool AskFileForDetails(pid_t pid, Mapping* mapping) {
+  char path[96];
+  std::snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
+                mapping->range.begin.value, mapping->range.end.value);
+  struct statfs file_system = {};
+  if (statfs(path, &file_system) != 0) return false;
+  mapping->hugetlb = file_system.f_type == HUGETLBFS_MAGIC;
+  if (mapping->hugetlb) {
+    mapping->kernel_page_size = Bytes{static_cast<uint64_t>(file_system.f_bsize)};
+  }
+  if (mapping->writable && !mapping->shared && !mapping->hugetlb) {
+    mapping->anonymous = kPageSize;
+  }
+  mapping->has_details = true;
+  return true;
 }
 
 }  // namespace stillframe

@@ -9,67 +9,108 @@ namespace stillframe {
 namespace {
 
 constexpr Bytes kReadAtOnce = MiB(1);
+// New memory inside the pause comes in pieces of this, so that many small mappings don't cost a
+// call each. Addresses only: pages are taken as they are written.
+constexpr Bytes kChunk = MiB(8);
+
+bool IsData(const Stretch& stretch) {
+  return stretch.source == Stretch::Source::kMemory || stretch.source == Stretch::Source::kFile;
+}
+
+Result<Bytes> DataIn(const StillMemory& memory, std::span<const PlannedMapping> planned) {
+  Bytes size;
+  for (const PlannedMapping& plan : planned) {
+    if (plan.treatment != Treatment::kCopy) continue;
+    STILLFRAME_TRY(MappingContents(memory, plan).ForEach([&](const Stretch& stretch) {
+      if (IsData(stretch)) size += stretch.range.size();
+      return Result<void>{};
+    }));
+  }
+  return size;
+}
 
 }  // namespace
 
-Result<PausedCopies> PausedCopies::Take(const Target& target,
-                                        std::span<const PlannedMapping> planned) {
-  PausedCopies copies;
-  for (const PlannedMapping& plan : planned) {
-    if (plan.treatment != Treatment::kCopy) continue;
-    if (!plan.mapping.shared) {
-      STILLFRAME_TRY(copies.TakeRange(target, plan.saved));
-      continue;
-    }
-    TargetAddress at = plan.saved.begin;
-    Result<void> taken;
-    const UniqueFd file = OpenMappedFile(target.pid(), plan.mapping);
-    ForEachDataRange(file.get(), plan.mapping, [&](AddressRange data) {
-      data = Intersect(data, plan.saved);
-      if (data.empty() || !taken) return;
-      if (at < data.begin) copies.zeros_.push_back({at, data.begin});
-      taken = copies.TakeRange(target, data);
-      at = data.end;
-    });
-    STILLFRAME_TRY(taken);
-    if (at < plan.saved.end) copies.zeros_.push_back({at, plan.saved.end});
-  }
-  FailPoint("save.paused-copy");
-  return copies;
+Result<void> PausedCopies::Reserve(const StillMemory& memory,
+                                   std::span<const PlannedMapping> planned, Bytes available) {
+  budget_ = MemoryBudget(available);
+  STILLFRAME_ASSIGN(const Bytes size, DataIn(memory, planned));
+  if (size.count == 0) return {};
+  STILLFRAME_TRY(budget_.Take(size));
+  STILLFRAME_ASSIGN(MappedMemory chunk, MapMemory(size));
+  chunk.Populate();
+  chunks_.push_back(std::move(chunk));
+  reserved_ = size;
+  used_ = Bytes{0};
+  return {};
 }
 
-Result<void> PausedCopies::TakeRange(const Target& target, AddressRange range) {
-  Copy copy{.address = range.begin, .size = range.size(), .memory = MappedMemory(range.size())};
-  for (Bytes done; done < range.size();) {
-    const Bytes wanted = std::min(kReadAtOnce, range.size() - done);
-    const iovec to{.iov_base = copy.memory.data() + done.count, .iov_len = wanted.count};
-    const ReadOutcome read = target.Read(range.begin + done, {&to, 1});
-    done += ToBytes(ToPages(read.copied));
-    if (read.copied == wanted) continue;
-    if (!target.IsAlive()) return target.CheckAlive();
-    // This page can't be read: it stays zero.
-    const TargetAddress page = range.begin + done;
-    if (!unreadable_.empty() && unreadable_.back().end == page) {
-      unreadable_.back().end = page + kPageSize;
-    } else {
-      unreadable_.push_back({page, page + kPageSize});
-    }
-    std::fill_n(copy.memory.data() + done.count, kPageSize.count, std::byte{0});
-    done += kPageSize;
+Result<void> PausedCopies::Take(const StillMemory& memory, std::span<const PlannedMapping> planned,
+                                const std::function<bool()>& cancelled) {
+  for (const PlannedMapping& plan : planned) {
+    if (plan.treatment != Treatment::kCopy) continue;
+    const MappingContents contents(memory, plan);
+    STILLFRAME_TRY(contents.ForEach(
+        [&](const Stretch& stretch) { return TakeStretch(contents, stretch, cancelled); }));
   }
-  pages_ += range.pages();
-  copies_.push_back(std::move(copy));
+  FailPoint("save.paused-copy");
+  // Whatever was read may be another process's otherwise.
+  return memory.check_alive();
+}
+
+Result<void> PausedCopies::TakePages(const StillMemory& memory, AddressRange range,
+                                     const std::function<bool()>& cancelled) {
+  PlannedMapping plan;
+  plan.mapping.range = plan.saved = range;
+  return TakeStretch(MappingContents(memory, plan), {range, Stretch::Source::kMemory}, cancelled);
+}
+
+Result<void> PausedCopies::TakeStretch(const MappingContents& contents, const Stretch& stretch,
+                                       const std::function<bool()>& cancelled) {
+  if (!IsData(stretch)) {
+    AppendRange(stretch.range, &zeros_);
+    if (stretch.source == Stretch::Source::kUnknown) AppendRange(stretch.range, &unreadable_);
+    return {};
+  }
+  for (TargetAddress at = stretch.range.begin; at < stretch.range.end;) {
+    STILLFRAME_ASSIGN(const std::span<std::byte> room, Room(stretch.range.end - at));
+    for (size_t done = 0; done < room.size();) {
+      if (cancelled && cancelled()) return Fail(ErrorCode::kInterrupted, "interrupted");
+      const size_t size = std::min<size_t>(kReadAtOnce.count, room.size() - done);
+      STILLFRAME_TRY(
+          contents.Read(stretch, at + Bytes{done}, room.subspan(done, size), &unreadable_));
+      done += size;
+    }
+    copies_.push_back({at, room});
+    pages_ += ToPages(Bytes{room.size()});
+    at = at + Bytes{room.size()};
+  }
   return {};
+}
+
+Result<std::span<std::byte>> PausedCopies::Room(Bytes wanted) {
+  if (chunks_.empty() || used_ == chunks_.back().size()) {
+    const Bytes size = std::max(wanted, std::min(kChunk, budget_.left()));
+    STILLFRAME_TRY(budget_.Take(size));
+    STILLFRAME_ASSIGN(MappedMemory chunk, MapMemory(size));
+    chunks_.push_back(std::move(chunk));
+    used_ = Bytes{0};
+  }
+  const MappedMemory& chunk = chunks_.back();
+  const Bytes size = std::min(wanted, chunk.size() - used_);
+  const std::span<std::byte> room(chunk.data() + used_.count, size.count);
+  used_ += size;
+  return room;
 }
 
 PausedCopies::Piece PausedCopies::Next(Bytes limit) {
   if (next_copy_ == copies_.size()) return {};
-  Copy& copy = copies_[next_copy_];
-  const Bytes size = std::min(limit, copy.size - next_offset_);
+  const Copy& copy = copies_[next_copy_];
+  const Bytes size = std::min(limit, Bytes{copy.memory.size()} - next_offset_);
   const Piece piece{copy.address + next_offset_,
-                    {copy.memory.data() + next_offset_.count, size.count}};
+                    copy.memory.subspan(next_offset_.count, size.count)};
   next_offset_ += size;
-  if (next_offset_ == copy.size) {
+  if (next_offset_.count == copy.memory.size()) {
     ++next_copy_;
     next_offset_ = Bytes{0};
   }

@@ -2,25 +2,46 @@
 #ifndef STILLFRAME_SAVE_PAUSED_COPY_H_
 #define STILLFRAME_SAVE_PAUSED_COPY_H_
 
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "base/mapped_memory.h"
+#include "save/mapping_contents.h"
+#include "save/memory_budget.h"
 #include "save/save_plan.h"
+#include "save/still_memory.h"
 #include "stillframe/error.h"
 #include "stillframe/page_sink.h"
-#include "stillframe/target.h"
 #include "stillframe/units.h"
 
 namespace stillframe {
 
-// Holds the copies until they are written. Its memory grows with what is copied: the stage is for
-// pages on their way.
+// Holds the copies until they are written: the stage is for pages on their way. Their memory is
+// bounded by what is available on the system, and mapped and touched before the pause, as far as
+// the need is known by then, so that the pause waits for no page of ours.
+//
+// Thread rule: one thread at a time.
 class PausedCopies {
  public:
-  // Copies all of `planned` whose treatment is kCopy. Pages that can't be read (behind the end of a
-  // file) are noted and stay zero, as in the kernel's own core dumps.
-  static Result<PausedCopies> Take(const Target& target, std::span<const PlannedMapping> planned);
+  PausedCopies() = default;
+
+  // Before the pause, the target running: gets memory for what is planned to be copied. kLimit when
+  // that is more than `available`, or can't be had.
+  Result<void> Reserve(const StillMemory& memory, std::span<const PlannedMapping> planned,
+                       Bytes available);
+
+  // Inside the pause: copies all of `planned` whose treatment is kCopy. Asks `cancelled` between
+  // pieces of 1 MiB and gives up with kInterrupted. What is more than was reserved is got now:
+  // kLimit when it can't be.
+  //
+  // Pages that can't be read (behind the end of a file) are noted and stay zero, as in the kernel's
+  // own core dumps.
+  Result<void> Take(const StillMemory& memory, std::span<const PlannedMapping> planned,
+                    const std::function<bool()>& cancelled);
+  // The same for pages that all exist.
+  Result<void> TakePages(const StillMemory& memory, AddressRange range,
+                         const std::function<bool()>& cancelled);
 
   // One piece of at most `limit` at a time; an empty span when all was given out. Its memory lives
   // as long as this.
@@ -31,19 +52,26 @@ class PausedCopies {
   Piece Next(Bytes limit);
 
   Pages pages() const { return pages_; }
-  // What stays to be declared zero: holes of shared memory, and what could not be read.
+  Bytes reserved() const { return reserved_; }
+  // What stays to be declared zero: holes, and what could not be had at all.
   std::span<const AddressRange> zeros() const { return zeros_; }
   std::span<const AddressRange> unreadable() const { return unreadable_; }
 
  private:
   struct Copy {
     TargetAddress address;
-    Bytes size;
-    MappedMemory memory;
+    std::span<std::byte> memory;
   };
 
-  Result<void> TakeRange(const Target& target, AddressRange range);
+  Result<void> TakeStretch(const MappingContents& contents, const Stretch& stretch,
+                           const std::function<bool()>& cancelled);
+  // Room for one copy, at most `wanted` of it: what is left of the last chunk, or a new one.
+  Result<std::span<std::byte>> Room(Bytes wanted);
 
+  MemoryBudget budget_;
+  std::vector<MappedMemory> chunks_;
+  Bytes used_;  // of the last chunk
+  Bytes reserved_;
   std::vector<Copy> copies_;
   std::vector<AddressRange> zeros_;
   std::vector<AddressRange> unreadable_;

@@ -92,13 +92,13 @@ std::vector<SavedMapping> SavedMappings(std::span<const PlannedMapping> plan) {
 }
 
 std::vector<RangeReason> SkippedRanges(std::span<const PlannedMapping> plan,
-                                       const PausedCopies& copies) {
+                                       std::span<const AddressRange> unreadable) {
   std::vector<RangeReason> skipped;
   for (const PlannedMapping& planned : plan) {
     if (planned.reason.empty()) continue;
     skipped.push_back({planned.mapping.range, planned.reason});
   }
-  for (const AddressRange range : copies.unreadable()) skipped.push_back({range, "unreadable"});
+  for (const AddressRange range : unreadable) skipped.push_back({range, "unreadable"});
   return skipped;
 }
 

@@ -22,7 +22,7 @@ Result<std::vector<RangeReason>> AccountForRest(const TrackedMemory& tracked,
 std::vector<SavedMapping> SavedMappings(std::span<const PlannedMapping> plan);
 // Those that are not, or not in the ordinary way, and parts that could not be read.
 std::vector<RangeReason> SkippedRanges(std::span<const PlannedMapping> plan,
-                                       const PausedCopies& copies);
+                                       std::span<const AddressRange> unreadable);
 // True when more than a tenth of the resident memory was left out. A file's unwritten pages, which
 // can be had from the file, don't count.
 bool SkippedMuch(std::span<const PlannedMapping> plan);

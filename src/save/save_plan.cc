@@ -71,6 +71,17 @@ std::set<FileId> MappedTwice(std::span<const Mapping> mappings) {
 
 }  // namespace
 
+bool IsPrivateAnonymous(const Mapping& mapping) {
+  return !mapping.shared && !mapping.has_file() &&
+         (mapping.name.empty() || mapping.name.starts_with("[anon") || mapping.name == "[heap]" ||
+          mapping.name.starts_with("[stack"));
+}
+
+bool IsAnonymousHugetlb(const Mapping& mapping) {
+  return mapping.hugetlb && !mapping.shared &&
+         (!mapping.has_file() || mapping.name.starts_with("/anon_hugepage"));
+}
+
 std::set<FileId> SharedFiles(std::span<const Mapping> mappings) {
   std::set<FileId> files;
   for (const Mapping& m : mappings) {
@@ -105,7 +116,7 @@ std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings,
       const bool shared_elsewhere = m.shared && m.has_file() &&
                                     (rules.mapped_by_others.contains(file) || twice.contains(file));
       const bool can_arm = IsVdso(m)   ? false
-                           : m.hugetlb ? rules.can_arm_hugetlb && !m.shared &&
+                           : m.hugetlb ? rules.can_arm_hugetlb && IsAnonymousHugetlb(m) &&
                                              m.kernel_page_size <= rules.largest_page
                            : m.shared ? rules.arm_shared
                                       : !m.has_file();

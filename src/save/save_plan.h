@@ -18,7 +18,7 @@
 namespace stillframe {
 
 enum class Treatment {
-  kArm,   // write-protect it; it is saved while the target runs
+  kArm,   // saved while the target runs: write-protected, or frozen in the child of a fork
   kCopy,  // copy it while the target stands still
   kSkip,
 };
@@ -43,6 +43,14 @@ struct PlanRules {
   // Whether the memory at this address begins with the magic number of an ELF file.
   std::function<bool(TargetAddress)> is_elf = nullptr;
 };
+
+// True for private memory of the kernel's ordinary kind, with no file behind it: a page of it that
+// isn't there is zero.
+bool IsPrivateAnonymous(const Mapping& mapping);
+// The same for huge pages: what is behind them is a file of the kernel's own, which a private
+// mapping never reads. In a private mapping of any other file of hugetlbfs, a page that isn't there
+// is the file's.
+bool IsAnonymousHugetlb(const Mapping& mapping);
 
 // Takes what a core dump of the process would hold: the kernel's rules (vma_dump_size in
 // fs/coredump.c) applied to what smaps tells. The result has one entry for each mapping, in order.

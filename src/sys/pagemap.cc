@@ -30,7 +30,7 @@ size_t ReadPagemap(int pagemap_fd, TargetAddress address, std::span<PagemapEntry
   }
 }
 
-ArmedPageScanner::ArmedPageScanner(int pagemap_fd) : fd_(pagemap_fd) {
+PageScanner::PageScanner(int pagemap_fd, Wanted wanted) : fd_(pagemap_fd), wanted_(wanted) {
   PmScanArg arg{};
   arg.size = sizeof(arg);
   arg.category_anyof_mask = kPageIsPresent;
@@ -42,14 +42,30 @@ ArmedPageScanner::ArmedPageScanner(int pagemap_fd) : fd_(pagemap_fd) {
   has_scan_ = ioctl(fd_, kPagemapScan, &arg) >= 0;
 }
 
-Result<void> ArmedPageScanner::Scan(AddressRange range,
-                                    const std::function<void(AddressRange)>& found) const {
-  return has_scan_ ? ScanByIoctl(range, found) : ScanByRead(range, found);
+Result<void> PageScanner::Scan(AddressRange range,
+                               const std::function<void(AddressRange)>& found) const {
+  const auto take = [&found](AddressRange run) {
+    found(run);
+    return true;
+  };
+  return has_scan_ ? ScanByIoctl(range, kRegionsPerScan, take) : ScanByRead(range, take);
 }
 
-Result<void> ArmedPageScanner::ScanByIoctl(AddressRange range,
-                                           const std::function<void(AddressRange)>& found) const {
+Result<bool> PageScanner::FindsAny(AddressRange range) const {
+  bool any = false;
+  const auto take = [&any](AddressRange) {
+    any = true;
+    return false;
+  };
+  STILLFRAME_TRY(has_scan_ ? ScanByIoctl(range, 1, take) : ScanByRead(range, take));
+  return any;
+}
+
+Result<void> PageScanner::ScanByIoctl(AddressRange range, size_t at_once,
+                                      const std::function<bool(AddressRange)>& found) const {
   std::array<PageRegion, kRegionsPerScan> regions;
+  const uint64_t unwanted =
+      wanted_ == Wanted::kArmed ? kPageIsWritten | kPageIsPfnZero : kPageIsPfnZero;
   uint64_t start = range.begin.value;
   while (start < range.end.value) {
     PmScanArg arg{};
@@ -57,9 +73,9 @@ Result<void> ArmedPageScanner::ScanByIoctl(AddressRange range,
     arg.start = start;
     arg.end = range.end.value;
     arg.vec = reinterpret_cast<uint64_t>(regions.data());
-    arg.vec_len = regions.size();
-    arg.category_mask = kPageIsWritten | kPageIsPfnZero;
-    arg.category_inverted = kPageIsWritten | kPageIsPfnZero;
+    arg.vec_len = at_once;
+    arg.category_mask = unwanted;
+    arg.category_inverted = unwanted;
     arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
     arg.return_mask = kPageIsPresent;
     const int n = ioctl(fd_, kPagemapScan, &arg);
@@ -68,19 +84,23 @@ Result<void> ArmedPageScanner::ScanByIoctl(AddressRange range,
       if (errno == ESRCH) return Fail(ErrorCode::kTargetGone, kGoneMessage);
       return FailErrno(errno, "PAGEMAP_SCAN of the target");
     }
-    for (int i = 0; i < n; ++i) {
-      const PageRegion& region = regions[static_cast<size_t>(i)];
-      found({TargetAddress{region.start}, TargetAddress{region.end}});
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+      if (!found({TargetAddress{regions[i].start}, TargetAddress{regions[i].end}})) return {};
     }
     // A full vector may end in the middle of the walk: go on behind the last region, whatever
     // walk_end says.
-    start = static_cast<size_t>(n) == regions.size() ? regions.back().end : arg.end;
+    start = static_cast<size_t>(n) == at_once ? regions[at_once - 1].end : arg.end;
+  }
+  // The ioctl doesn't notice that an address space is gone, or going; a read of it ends at once.
+  std::array<PagemapEntry, 1> entry;
+  if (ReadPagemap(fd_, range.begin, entry) == 0) {
+    return Fail(ErrorCode::kTargetGone, kGoneMessage);
   }
   return {};
 }
 
-Result<void> ArmedPageScanner::ScanByRead(AddressRange range,
-                                          const std::function<void(AddressRange)>& found) const {
+Result<void> PageScanner::ScanByRead(AddressRange range,
+                                     const std::function<bool(AddressRange)>& found) const {
   std::array<PagemapEntry, kEntriesPerRead> entries;
   AddressRange run{range.begin, range.begin};
   for (TargetAddress at = range.begin; at < range.end;) {
@@ -89,9 +109,9 @@ Result<void> ArmedPageScanner::ScanByRead(AddressRange range,
     const size_t n = ReadPagemap(fd_, at, std::span(entries).first(wanted));
     if (n == 0) return Fail(ErrorCode::kTargetGone, kGoneMessage);
     for (size_t i = 0; i < n; ++i, at = at + kPageSize) {
-      if (!entries[i].populated() || !entries[i].armed()) continue;
+      if (!IsWanted(entries[i])) continue;
       if (at != run.end) {
-        if (!run.empty()) found(run);
+        if (!run.empty() && !found(run)) return {};
         run.begin = at;
       }
       run.end = at + kPageSize;

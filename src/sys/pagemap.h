@@ -29,28 +29,40 @@ struct PagemapEntry {
 // every kernel, while PAGE_IS_WRITTEN's meaning outside a registered mapping has changed before.
 size_t ReadPagemap(int pagemap_fd, TargetAddress address, std::span<PagemapEntry> entries);
 
-// Which pages of a range are populated and armed.
-class ArmedPageScanner {
+// Which pages of a range are populated.
+class PageScanner {
  public:
+  enum class Wanted {
+    kPresent,  // present or swapped
+    kArmed,    // and write-protected by a userfaultfd too
+  };
+
   // Borrows the descriptor of /proc/PID/pagemap. Probes once whether the kernel has PAGEMAP_SCAN
   // (6.7).
-  explicit ArmedPageScanner(int pagemap_fd);
+  PageScanner(int pagemap_fd, Wanted wanted);
 
   bool uses_scan_ioctl() const { return has_scan_; }
   // For the tests, which hold the two ways against each other.
   void ForcePagemapReads() { has_scan_ = false; }
 
-  // Calls `found` for each run of populated, armed pages, by address. Pages that are mapped to the
-  // zero page may be left out: they read as zero, as a hole does. kTargetGone when the address
-  // space is gone.
+  // Calls `found` for each run of wanted pages, by address; two runs may touch. Pages that are
+  // mapped to the zero page may be left out: they read as zero, as a hole does. kTargetGone when
+  // the address space is gone.
   Result<void> Scan(AddressRange range, const std::function<void(AddressRange)>& found) const;
+  // Whether the range holds any such page. Stops at the first one.
+  Result<bool> FindsAny(AddressRange range) const;
 
  private:
-  Result<void> ScanByIoctl(AddressRange range,
-                           const std::function<void(AddressRange)>& found) const;
-  Result<void> ScanByRead(AddressRange range, const std::function<void(AddressRange)>& found) const;
+  bool IsWanted(PagemapEntry entry) const {
+    return entry.populated() && (wanted_ == Wanted::kPresent || entry.armed());
+  }
+  // Both go on until `found` returns false.
+  Result<void> ScanByIoctl(AddressRange range, size_t at_once,
+                           const std::function<bool(AddressRange)>& found) const;
+  Result<void> ScanByRead(AddressRange range, const std::function<bool(AddressRange)>& found) const;
 
   int fd_;
+  Wanted wanted_;
   bool has_scan_ = false;
 };
 

@@ -69,6 +69,19 @@ int PtraceSuspendSeccomp(pid_t tid) {
                       static_cast<unsigned long>(PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP));
 }
 
+int PtraceKillWithTracer(pid_t tid, bool suspend_seccomp) {
+  unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+  if (suspend_seccomp) options |= PTRACE_O_SUSPEND_SECCOMP;
+  return CallForErrno(PTRACE_SETOPTIONS, tid, 0, options);
+}
+
+pid_t PtraceFindNews(pid_t except) {
+  siginfo_t info{};
+  constexpr int kKinds = WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL;
+  if (waitid(P_ALL, 0, &info, kKinds) != 0) return 0;
+  return info.si_pid == except ? 0 : info.si_pid;
+}
+
 int PtraceInterrupt(pid_t tid) { return CallForErrno(PTRACE_INTERRUPT, tid, 0, 0); }
 
 bool PtraceReapIfDead(pid_t tid) {
@@ -139,10 +152,11 @@ int PtraceAtSyscallEntry(pid_t tid, bool* entry) {
   return 0;
 }
 
-TargetAddress PtraceRseq(pid_t tid) {
+AddressRange PtraceRseq(pid_t tid) {
   RseqConfiguration configuration{};
   if (Call(kGetRseqConfiguration, tid, sizeof(configuration), &configuration) < 0) return {};
-  return {configuration.address};
+  const TargetAddress address{configuration.address};
+  return {address, address + Bytes{configuration.size}};
 }
 
 int PtraceGetSyscallUserDispatch(pid_t tid, SyscallUserDispatch* config) {

@@ -45,6 +45,11 @@ int PtraceSuspendSeccomp(pid_t tid);
 // Asks a thread to stop with kTrap. May be asked of a stopped thread: it then stops again right
 // after it is resumed.
 int PtraceInterrupt(pid_t tid);
+// A stopped thread is killed when its tracer ends, in whatever way. With `suspend_seccomp` as above.
+int PtraceKillWithTracer(pid_t tid, bool suspend_seccomp);
+// A tracee that has a stop or its end to tell which nobody has asked for yet, `except` left out; 0
+// for none. It stays to be asked for. For a process whose tracees are its only children.
+pid_t PtraceFindNews(pid_t except);
 // What the thread did since it was last asked, without waiting. Reaps it as below when it is dead.
 ThreadStop PtracePoll(pid_t tid);
 // Takes note of a tracee's death, without which its process can't end; true when it is dead. Stops
@@ -67,8 +72,8 @@ int PtraceSetSignalMask(pid_t tid, uint64_t mask);
 // Whether a thread that stopped with kSyscall is entering (true) or leaving one.
 int PtraceAtSyscallEntry(pid_t tid, bool* entry);
 
-// Where the thread's struct rseq is; 0 where it has none or the kernel doesn't tell.
-TargetAddress PtraceRseq(pid_t tid);
+// Where the thread's struct rseq is; empty where it has none or the kernel doesn't tell.
+AddressRange PtraceRseq(pid_t tid);
 
 // Syscall User Dispatch of a thread, as PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG has it (6.4).
 struct SyscallUserDispatch {

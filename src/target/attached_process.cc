@@ -87,22 +87,28 @@ size_t AttachedProcess::PendingDiscards(std::span<AddressRange> ranges) const {
 }
 
 Result<void> AttachedProcess::Pause(const PauseOptions& options) {
+  if (stopper_.stopped()) return {};
   STILLFRAME_TRY(CheckAlive());
-  auto stopped = stopper_.Stop(options.stop_timeout);
-  // Gone or replaced explains any failure better than what it failed with.
-  if (auto alive = CheckAlive(); !alive) {
-    stopper_.Resume();
-    return alive;
+  if (options.for_fork) {
+    STILLFRAME_ASSIGN(forker_, Forker::Start(process_));
   }
-  return stopped;
+  auto stopped = stopper_.Stop(options, forker_.get());
+  // Gone or replaced explains any failure better than what it failed with.
+  auto alive = CheckAlive();
+  if (stopped && alive) return {};
+  STILLFRAME_TRY(Resume());
+  return alive ? stopped : alive;
 }
 
 Result<std::unique_ptr<FrozenMemory>> AttachedProcess::Fork() {
-  return Fail(ErrorCode::kUnsupported, "saving through a fork is not there yet");
+  if (forker_ != nullptr && stopper_.stopped()) return forker_->Fork();
+  return Fail(ErrorCode::kUsage, "forking process " + std::to_string(process_.pid) +
+                                     ": it is not paused for that");
 }
 
 Result<void> AttachedProcess::Resume() {
   stopper_.Resume();
+  forker_.reset();
   return {};
 }
 
@@ -112,7 +118,8 @@ Result<ProcessState> AttachedProcess::CaptureState() {
                                        std::to_string(process_.pid) + ": it is not paused");
   }
   const std::vector<pid_t> threads = stopper_.StoppedThreads();
-  auto state = CaptureProcessState(process_.directory.get(), process_.pid, threads);
+  const HeldThread* held = forker_ == nullptr ? nullptr : &forker_->held();
+  auto state = CaptureProcessState(process_.directory.get(), process_.pid, threads, held);
   STILLFRAME_TRY(CheckAlive());
   return state;
 }
@@ -137,6 +144,32 @@ Result<std::vector<Mapping>> ReadProcessMappings(int directory, pid_t pid, bool 
 
 namespace {
 
+// Without touching it. The page map reads nothing once its address space is gone; so if it still
+// reads something after the memory was opened, both are of one.
+Result<InjectedFds> OpenMemory(const ProcessHandle& process) {
+  const std::string what = "attaching to process " + std::to_string(process.pid);
+  constexpr int kTries = 5;
+  for (int i = 0; i < kTries; ++i) {
+    const pid_t tid = FindLiveThread(process.directory.get(), process.pid);
+    if (tid == 0) break;
+    const auto open = [&](const char* name) {
+      return UniqueFd(
+          openat(process.directory.get(), TaskPath(tid, name).c_str(), O_RDONLY | O_CLOEXEC));
+    };
+    InjectedFds fds;
+    fds.pagemap = open("pagemap");
+    if (fds.pagemap) fds.memory = open("mem");
+    FailPoint("attach.memory-opened");
+    if (!fds.memory && errno != ENOENT && errno != ESRCH) {
+      return FailErrno(errno, what + ": opening its memory",
+                       "run as root, or with CAP_SYS_PTRACE");
+    }
+    std::array<PagemapEntry, 1> entry;
+    if (fds.memory && ReadPagemap(fds.pagemap.get(), {}, entry) == 1) return fds;
+  }
+  return Fail(ErrorCode::kTargetGone, what + ": it exited meanwhile");
+}
+
 Result<ExecutableRanges> FindCode(const ProcessHandle& process) {
   STILLFRAME_ASSIGN(const std::vector<Mapping> mappings,
                     ReadProcessMappings(process.directory.get(), process.pid, false));
@@ -149,6 +182,10 @@ Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& op
   constexpr int kTries = 3;
   STILLFRAME_ASSIGN(ProcessHandle process, OpenProcess(pid));
   STILLFRAME_TRY(CheckMemoryNotShared(process));
+  if (!options.userfaultfd) {
+    STILLFRAME_ASSIGN(InjectedFds fds, OpenMemory(process));
+    return std::make_unique<AttachedProcess>(std::move(process), std::move(fds));
+  }
   STILLFRAME_ASSIGN(ExecutableRanges executable, FindCode(process));
   for (int i = 0; i < kTries; ++i) {
     const uint64_t since = TicksSinceBoot();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stillframe/target.h"
+#include "target/forker.h"
 #include "target/injection.h"
 #include "target/process_handle.h"
 #include "target/thread_stopper.h"
@@ -37,6 +38,7 @@ class AttachedProcess final : public Target {
  private:
   ProcessHandle process_;
   InjectedFds fds_;
+  std::unique_ptr<Forker> forker_;  // while paused for a fork; the stopper borrows it
   ThreadStopper stopper_;
 };
 

@@ -2,11 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fail_point.h"
 #include "sys/fd_passing.h"
+#include "target/helper_process.h"
 #include "target/injection_error.h"
 #include "target/injection_helper.h"
 #include "target/injection_report.h"
@@ -26,36 +23,6 @@ namespace stillframe {
 namespace {
 
 constexpr Duration kGrace = std::chrono::seconds(1);
-
-// Blocks all signals of this thread, so that no handler of the program's runs in the forked child.
-class BlockSignals {
- public:
-  BlockSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &saved_);
-  }
-  BlockSignals(const BlockSignals&) = delete;
-  BlockSignals& operator=(const BlockSignals&) = delete;
-  ~BlockSignals() { pthread_sigmask(SIG_SETMASK, &saved_, nullptr); }
-
- private:
-  sigset_t saved_;
-};
-
-// A child that sends no SIGCHLD and that only a wait with __WALL sees: the program we are in has
-// children of its own and must not come upon ours. The raw call also leaves out the program's
-// pthread_atfork handlers.
-pid_t ForkQuietly() {
-  return static_cast<pid_t>(syscall(SYS_clone, 0, nullptr, nullptr, nullptr, nullptr));
-}
-
-pid_t StartHelper(const InjectionOrder& order) {
-  const BlockSignals block;
-  const pid_t helper = ForkQuietly();
-  if (helper == 0) RunInjectionHelper(order);
-  return helper;
-}
 
 bool AwaitMessage(int socket, Duration timeout) {
   const TimePoint end = MonotonicClock().Now() + timeout;
@@ -66,11 +33,6 @@ bool AwaitMessage(int socket, Duration timeout) {
     if (n > 0) return true;
     if (n == 0) return false;
     if (errno != EINTR) return false;
-  }
-}
-
-void Reap(pid_t helper) {
-  while (waitpid(helper, nullptr, __WALL) < 0 && errno == EINTR) {
   }
 }
 
@@ -118,17 +80,15 @@ Result<InjectedFds> InjectUserfaultfd(pid_t pid, int process, int pidfd,
                              .pid = pid,
                              .executable = executable,
                              .timeout = timeout};
-  const pid_t helper = StartHelper(order);
-  if (helper < 0) return FailErrno(errno, Attaching(pid) + ": starting the injection helper");
+  HelperProcess helper;
+  STILLFRAME_TRY(helper.Start(RunInjectionHelper, &order));
   FailPoint("attach.helper-started");
   theirs.reset();
   if (!AwaitMessage(ours.get(), timeout + kGrace)) {
     return Fail(ErrorCode::kLimit, Attaching(pid) + ": a thread of it did not answer in time",
                 "a frozen or heavily loaded process can't be attached to; try again later");
   }
-  auto fds = TakeReport(pid, ours.get());
-  Reap(helper);
-  return fds;
+  return TakeReport(pid, ours.get());
 }
 
 }  // namespace stillframe

@@ -93,6 +93,9 @@ Error ExplainInjection(const InjectionReport& report, pid_t pid) {
     case InjectionStep::kRelease:
       return Make(ErrorCode::kTargetGone, report,
                   attaching + "it exited, or was replaced by exec, meanwhile");
+    case InjectionStep::kRevoked:
+      return Make(ErrorCode::kLimit, report, attaching + "the time for it was up",
+                  "try again later");
     case InjectionStep::kSeize:
       return Make(ErrorCode::kPermission, report,
                   attaching + "its threads can't be traced: " + Describe(report.error),

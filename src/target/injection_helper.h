@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "stillframe/units.h"
+#include "target/helper_lease.h"
 #include "target/syscall_instruction.h"
 
 namespace stillframe {
@@ -27,9 +28,8 @@ struct InjectionOrder {
   Duration timeout{0};
 };
 
-// Runs in the forked child of what may be a program of many threads: no allocation, no lock, no
-// stdio from here on.
-[[noreturn]] void RunInjectionHelper(const InjectionOrder& order);
+// A HelperBody; `order` is an InjectionOrder.
+void RunInjectionHelper(const void* order, HelperLease* lease);
 
 }  // namespace stillframe
 

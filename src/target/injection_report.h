@@ -26,6 +26,16 @@ enum class InjectionStep : uint32_t {
   kOpenMemory,
   kClose,
   kRelease,
+  kRevoked,    // the time was up before anything was changed
+  kNamespace,  // its children are born in another namespace than its own
+  kFork,       // the clone(2)
+  kFrozenChild,  // the child was killed, or could not be opened
+};
+
+// Why a step failed: `step` is kDone when it did not.
+struct InjectionFailure {
+  InjectionStep step = InjectionStep::kDone;
+  int error = 0;
 };
 
 struct InjectionReport {

@@ -103,6 +103,17 @@ std::optional<Sharer> FindSharer(pid_t thread, pid_t process) {
   return std::nullopt;
 }
 
+// Waits for a quarter of a second: longer than a vfork child has the memory.
+bool GoesAway(const Sharer& sharer, pid_t thread) {
+  constexpr int kLooks = 50;
+  constexpr timespec kBetween{.tv_sec = 0, .tv_nsec = 5'000'000};
+  for (int i = 0; i <= kLooks; ++i) {
+    if (PidfdExited(sharer.pidfd.get()) || SameMemory(thread, sharer.pid) != true) return true;
+    if (i < kLooks) nanosleep(&kBetween, nullptr);
+  }
+  return false;
+}
+
 bool HoldsFile(pid_t process, int fd) {
   NumberedEntries numbers(AT_FDCWD, ProcPath("/proc/", process, "fd").c_str());
   for (int number = -1; !numbers.error();) {
@@ -158,19 +169,21 @@ Result<ProcessHandle> OpenProcess(pid_t pid) {
 }
 
 Result<void> CheckMemoryNotShared(const ProcessHandle& process) {
-  constexpr int kLooks = 50;
-  constexpr timespec kBetween{.tv_sec = 0, .tv_nsec = 5'000'000};
-  const pid_t thread = FindLiveThread(process.directory.get(), process.pid);
-  std::optional<Sharer> sharer = FindSharer(thread, process.pid);
-  for (int i = 0; sharer; ++i) {
-    if (PidfdExited(sharer->pidfd.get()) || SameMemory(thread, sharer->pid) != true) return {};
-    if (i == kLooks) break;
-    nanosleep(&kBetween, nullptr);
+  constexpr int kMostSharers = 100;  // a program that spawns all the time has one at most looks
+  for (int i = 0; i < kMostSharers; ++i) {
+    const pid_t thread = FindLiveThread(process.directory.get(), process.pid);
+    const std::optional<Sharer> sharer = FindSharer(thread, process.pid);
+    if (!sharer) return {};
+    if (!GoesAway(*sharer, thread)) {
+      return Fail(ErrorCode::kUnsupported,
+                  Attaching(process.pid) + "process " + std::to_string(sharer->pid) +
+                      " shares its memory (CLONE_VM), and would not be stopped with it");
+    }
+    // There may be more than that one, so all are looked at again.
   }
-  if (!sharer) return {};
-  return Fail(ErrorCode::kUnsupported,
-              Attaching(process.pid) + "process " + std::to_string(sharer->pid) +
-                  " shares its memory (CLONE_VM), and would not be stopped with it");
+  return Fail(ErrorCode::kLimit,
+              Attaching(process.pid) + "new processes share its memory all the time (vfork)",
+              "try again later");
 }
 
 bool HeldByNewProcess(int fd, pid_t target, uint64_t since) {

@@ -30,7 +30,7 @@ pid_t FindLiveThread(int directory, pid_t pid);
 
 // Fails with kUnsupported when a process outside the thread group uses the same address space:
 // stopping the target's threads would not stop that one. A vfork child, which does for a moment, is
-// waited for.
+// waited for; kLimit when there is always another one.
 Result<void> CheckMemoryNotShared(const ProcessHandle& process);
 
 // Whether a process that was started at `since` (clock ticks since boot) or later holds the open

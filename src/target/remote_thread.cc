@@ -14,9 +14,9 @@ constexpr uint64_t kAllSignals = ~uint64_t{0};
 constexpr uint64_t kTrapFlag = 0x100;
 constexpr Duration kLongestDeath = std::chrono::seconds(10);
 
-// Sleeps until a tracee has news, or a millisecond: a SIGCHLD that told of an earlier one may have
-// swallowed this one's.
-void AwaitNews() {
+}  // namespace
+
+void AwaitTraceeNews() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
@@ -24,9 +24,8 @@ void AwaitNews() {
   sigtimedwait(&set, nullptr, &limit);
 }
 
-}  // namespace
-
 int RemoteThread::Stop(pid_t tid, TimePoint deadline) {
+  gone_ = false;
   if (const int error = PtraceSeize(tid)) return error;
   FailPoint("ptrace.seize");
   asked_ = MonotonicClock().Now();
@@ -48,6 +47,7 @@ int RemoteThread::Begin(TargetAddress instruction) {
   if (const int error = PtraceGetSignalMask(tid_, &saved_mask_)) return error;
   // A dispatcher (wine has one) would send our calls to the target's SIGSYS handler.
   if (PtraceGetSyscallUserDispatch(tid_, &saved_dispatch_) != 0) saved_dispatch_ = {};
+  if (!lease_->Take()) return ECANCELED;
   changed_ = true;
   if (saved_dispatch_.mode != 0) {
     if (const int error = PtraceSetSyscallUserDispatch(tid_, {})) return error;
@@ -82,10 +82,24 @@ int64_t RemoteThread::Call(int64_t number, std::array<uint64_t, 6> arguments) {
   return static_cast<int64_t>(registers.rax);
 }
 
+int RemoteThread::Restore() {
+  int error = gone_ ? ESRCH : 0;
+  if (!changed_) return error;
+  if (error == 0) error = PutBack();
+  changed_ = false;
+  past_syscall_ = false;
+  lease_->Drop();
+  return error;
+}
+
+bool RemoteThread::CheckGone() {
+  if (tid_ != 0 && !gone_) gone_ = PtracePoll(tid_).kind == StopKind::kGone;
+  return gone_;
+}
+
 int RemoteThread::Release() {
   if (tid_ == 0) return 0;
-  int error = gone_ ? ESRCH : 0;
-  if (error == 0 && changed_) error = RestoreState();
+  int error = Restore();
   if (error == 0) {
     error = PtraceDetach(tid_);
     FailPoint("ptrace.detach");
@@ -101,11 +115,11 @@ void RemoteThread::AwaitDeath() {
   const TimePoint end = MonotonicClock().Now() + kLongestDeath;
   while (!gone_ && MonotonicClock().Now() < end) {
     gone_ = PtracePoll(tid_).kind == StopKind::kGone;
-    if (!gone_) AwaitNews();
+    if (!gone_) AwaitTraceeNews();
   }
 }
 
-int RemoteThread::RestoreState() {
+int RemoteThread::PutBack() {
   if (past_syscall_) {
     if (const int error = PtraceInterrupt(tid_)) return error;
     if (const int error = PtraceResume(tid_, ResumeUntil::kStop, 0)) return error;
@@ -134,7 +148,7 @@ int RemoteThread::WaitFor(Goal goal, const TimePoint* deadline) {
       continue;
     }
     if (deadline != nullptr && MonotonicClock().Now() >= *deadline) return ETIMEDOUT;
-    AwaitNews();
+    AwaitTraceeNews();
   }
 }
 

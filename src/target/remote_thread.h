@@ -10,8 +10,13 @@
 
 #include "stillframe/units.h"
 #include "sys/tracee.h"
+#include "target/helper_lease.h"
 
 namespace stillframe {
+
+// Sleeps until a tracee of this thread has news, or a millisecond: a SIGCHLD that told of an earlier
+// one may have swallowed this one's. SIGCHLD must be blocked.
+void AwaitTraceeNews();
 
 // Used in the injection helper only: it waits for SIGCHLD, which must be blocked and not ignored
 // there.
@@ -30,13 +35,14 @@ namespace stillframe {
 // No allocation. Thread rule: the thread that made it.
 class RemoteThread {
  public:
-  RemoteThread() = default;
+  // `lease` is held while the thread is changed.
+  explicit RemoteThread(HelperLease* lease) : lease_(lease) {}
   RemoteThread(const RemoteThread&) = delete;
   RemoteThread& operator=(const RemoteThread&) = delete;
   // Puts everything back and lets the thread run.
   ~RemoteThread() { Release(); }
 
-  // Seizes and stops a thread. ETIMEDOUT when it did not stop in time: it stays seized and will
+  // Seizes and stops a thread; none may be held already. ETIMEDOUT when it did not stop in time: it stays seized and will
   // stop some time, which is the caller's to look after. ENOEXEC when it runs 32-bit code, ESRCH
   // when it is gone, EPERM when it can't be traced.
   int Stop(pid_t tid, TimePoint deadline);
@@ -45,15 +51,20 @@ class RemoteThread {
   const user_regs_struct& registers() const { return saved_; }
   bool in_system_call() const { return static_cast<int64_t>(saved_.orig_rax) >= 0; }
 
-  // Sets the stage for Call; from here on the thread is ours until Release. `instruction`: where
-  // bytes 0f 05 stand.
+  // Sets the stage for Call; from here on the thread is ours until Restore or Release.
+  // `instruction`: where bytes 0f 05 stand. ECANCELED when the lease was revoked.
   int Begin(TargetAddress instruction);
   // Runs one system call, which must not block. Its result as the kernel gives it: below zero
   // -errno. -ESRCH when the thread was killed.
   int64_t Call(int64_t number, std::array<uint64_t, 6> arguments = {});
 
+  // Puts everything back; the thread goes on standing still. 0, or ESRCH when it was killed.
+  int Restore();
   // Returns 0, or ESRCH when the thread was killed: then nothing of the above can be relied on.
   int Release();
+  // True when the thread was killed while it stood still. Takes note of that, which an exec of
+  // another thread may be waiting for.
+  bool CheckGone();
 
   pid_t tid() const { return tid_; }
   bool gone() const { return gone_; }
@@ -67,9 +78,10 @@ class RemoteThread {
   // True when this is what is waited for; else the thread was resumed.
   bool Accept(ThreadStop stop, Goal goal);
   void PassOn(int signal, Goal goal);
-  int RestoreState();
+  int PutBack();
   void AwaitDeath();
 
+  HelperLease* lease_;
   pid_t tid_ = 0;              // 0: none stands still
   bool changed_ = false;       // registers or mask are not the thread's own
   bool past_syscall_ = false;  // in an exit stop, where the registers can't be put back yet

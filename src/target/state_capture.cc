@@ -3,18 +3,17 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/ptrace.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <string>
 #include <utility>
 
-#include "base/fail_point.h"
 #include "sys/proc_file.h"
 #include "sys/process_status.h"
 #include "sys/tracee.h"
+#include "target/process_handle.h"
 
 namespace stillframe {
 namespace {
@@ -32,88 +31,111 @@ ByteVector ToBytes(const std::string& text) {
   return {bytes.begin(), bytes.end()};
 }
 
-std::string ReadOptional(int directory, const char* path) {
-  return ReadFileAt(directory, path, path).value_or("");
+// Empty where there is no such thing: the kernel was built without it, or the thread or its memory
+// is gone. Any other failure is ours (no descriptor, no memory), and an image must not lack
+// something for that.
+Result<std::string> ReadOptional(int directory, const char* path) {
+  auto text = ReadFileAt(directory, path, std::string("reading ") + path);
+  if (text) return text;
+  const int error = text.error().system_errno;
+  if (error == ENOENT || error == ESRCH || error == EINVAL) return std::string();
+  return text;
 }
 
-// Empty where the CPU or the thread has no such set.
-int ReadRegisterSet(pid_t tid, unsigned kind, ByteVector* set) {
-  for (size_t room = kFirstRegisterBuffer; room <= kLargestRegisterBuffer; room *= 4) {
+int ReadWholeRegisterSet(pid_t tid, unsigned kind, ByteVector* set) {
+  int error = E2BIG;
+  for (size_t room = kFirstRegisterBuffer; error == E2BIG && room <= kLargestRegisterBuffer;
+       room *= 4) {
     set->resize(room);
     size_t size = 0;
-    const int error = PtraceGetRegisterSet(tid, kind, *set, &size);
-    FailPoint("pause.getregset");
-    if (error == ENODEV || error == EINVAL || error == EIO)
-      size = 0;
-    else if (error != 0)
-      return error;
-    else if (size == room)
-      continue;  // the kernel cuts it off silently
+    error = ReadRegisterSet(tid, kind, *set, &size);
     set->resize(size);
-    set->shrink_to_fit();
-    return 0;
   }
-  return E2BIG;
+  set->shrink_to_fit();
+  return error;
 }
 
-// A thread that stopped because we asked has only that to tell; it was doing no signal.
-ByteVector ReadSignalInfo(pid_t tid) {
-  siginfo_t info{};
-  if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) != 0) return {};
-  constexpr int kStopEvent = 128;  // PTRACE_EVENT_STOP
-  if (info.si_code >> 8 == kStopEvent) return {};
-  const auto bytes = std::as_bytes(std::span(&info, 1));
-  return {bytes.begin(), bytes.end()};
-}
-
-Result<ThreadState> CaptureThread(int directory, pid_t tid) {
+Result<ThreadState> CaptureThread(pid_t tid) {
   ThreadState thread;
   thread.tid = tid;
-  thread.name = WithoutNewline(ReadOptional(directory, TaskPath(tid, "comm").c_str()));
-  int error = ReadRegisterSet(tid, NT_PRSTATUS, &thread.prstatus);
-  if (error == 0) error = ReadRegisterSet(tid, NT_PRFPREG, &thread.fpregset);
-  if (error == 0) error = ReadRegisterSet(tid, NT_X86_XSTATE, &thread.xstate);
+  int error = ReadWholeRegisterSet(tid, NT_PRSTATUS, &thread.prstatus);
+  if (error == 0) error = ReadWholeRegisterSet(tid, NT_PRFPREG, &thread.fpregset);
+  if (error == 0) error = ReadWholeRegisterSet(tid, NT_X86_XSTATE, &thread.xstate);
   if (error == 0) error = PtraceGetSignalMask(tid, &thread.signal_mask);
   if (error != 0) return FailErrno(error, "reading the registers of thread " + std::to_string(tid));
-  thread.siginfo = ReadSignalInfo(tid);
+  siginfo_t info{};
+  if (ReadSignalInfo(tid, &info)) {
+    const auto bytes = std::as_bytes(std::span(&info, 1));
+    thread.siginfo.assign(bytes.begin(), bytes.end());
+  }
   return thread;
 }
 
-void ReadProcess(int directory, pid_t pid, ProcessState* state) {
-  state->pid = pid;
-  state->boot_id = WithoutNewline(ReadOptional(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
-  state->executable = ReadLinkAt(directory, "exe");
-  state->command_line = ToBytes(ReadOptional(directory, "cmdline"));
-  state->auxv = ToBytes(ReadOptional(directory, "auxv"));
-  state->stat = WithoutNewline(ReadOptional(directory, "stat"));
-  state->status = ReadOptional(directory, "status");
-  if (const auto stat = ParseStat(state->stat)) state->start_time = stat->start_time;
-  const std::string filter = ReadOptional(directory, "coredump_filter");
+Result<void> ReadName(int directory, ThreadState* thread) {
+  STILLFRAME_ASSIGN(std::string name,
+                    ReadOptional(directory, TaskPath(thread->tid, "comm").c_str()));
+  thread->name = WithoutNewline(std::move(name));
+  return {};
+}
+
+// What the kernel reads from the process's memory: a leader that has exited has none to show, but
+// its threads do.
+Result<void> ReadFromMemory(int directory, pid_t pid, ProcessState* state) {
+  const pid_t found = FindLiveThread(directory, pid);
+  const pid_t tid = found == 0 ? pid : found;
+  state->executable = ReadLinkAt(directory, TaskPath(tid, "exe").c_str());
+  STILLFRAME_ASSIGN(const std::string command_line,
+                    ReadOptional(directory, TaskPath(tid, "cmdline").c_str()));
+  state->command_line = ToBytes(command_line);
+  STILLFRAME_ASSIGN(const std::string auxv, ReadOptional(directory, TaskPath(tid, "auxv").c_str()));
+  state->auxv = ToBytes(auxv);
+  // Threads show no file of their own for it.
+  STILLFRAME_ASSIGN(const std::string filter, ReadOptional(directory, "coredump_filter"));
   std::from_chars(filter.data(), filter.data() + filter.size(), state->coredump_filter, 16);
+  return {};
+}
+
+Result<void> ReadProcess(int directory, pid_t pid, ProcessState* state) {
+  state->pid = pid;
+  STILLFRAME_ASSIGN(std::string boot_id,
+                    ReadOptional(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
+  state->boot_id = WithoutNewline(std::move(boot_id));
+  STILLFRAME_ASSIGN(std::string stat, ReadOptional(directory, "stat"));
+  state->stat = WithoutNewline(std::move(stat));
+  STILLFRAME_ASSIGN(state->status, ReadOptional(directory, "status"));
+  if (const auto parsed = ParseStat(state->stat)) state->start_time = parsed->start_time;
+  return ReadFromMemory(directory, pid, state);
 }
 
 }  // namespace
 
-Result<ProcessState> CaptureProcessState(int directory, pid_t pid, std::span<const pid_t> stopped) {
+Result<ProcessState> CaptureProcessState(int directory, pid_t pid, std::span<const pid_t> stopped,
+                                         const HeldThread* held) {
   ProcessState state;
-  ReadProcess(directory, pid, &state);
+  STILLFRAME_TRY(ReadProcess(directory, pid, &state));
+  if (held != nullptr) state.threads.push_back(ToThreadState(*held));
   for (const pid_t tid : stopped) {
-    STILLFRAME_ASSIGN(ThreadState thread, CaptureThread(directory, tid));
+    STILLFRAME_ASSIGN(ThreadState thread, CaptureThread(tid));
     state.threads.push_back(std::move(thread));
   }
+  for (ThreadState& thread : state.threads) STILLFRAME_TRY(ReadName(directory, &thread));
+  std::ranges::sort(state.threads, {}, [pid](const ThreadState& thread) {
+    return std::pair(thread.tid != pid, thread.tid);
+  });
   return state;
 }
 
 Result<ProcessState> CaptureRunningState(int directory, pid_t pid) {
   ProcessState state;
-  ReadProcess(directory, pid, &state);
+  STILLFRAME_TRY(ReadProcess(directory, pid, &state));
   NumberedEntries threads(directory, "task");
   while (const pid_t tid = threads.Next()) {
     ThreadState thread;
     thread.tid = tid;
-    thread.name = WithoutNewline(ReadOptional(directory, TaskPath(tid, "comm").c_str()));
+    STILLFRAME_TRY(ReadName(directory, &thread));
     state.threads.push_back(std::move(thread));
   }
+  if (threads.error() != 0) return FailErrno(threads.error(), "listing the threads of the process");
   return state;
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/fail_point.h"
@@ -40,15 +41,12 @@ void GiveWay(int look) {
 
 ThreadStopper::~ThreadStopper() { Resume(); }
 
-Result<void> ThreadStopper::Stop(Duration timeout) {
+Result<void> ThreadStopper::Stop(const PauseOptions& options, ForeignThread* foreign) {
   if (stopped_) return {};
   reaper_ = std::make_unique<TraceeReaper>();
+  foreign_ = foreign;
   for (int i = 0; i < kTries; ++i) {
-    // Seizing stops nobody, so it is done before the clock runs.
-    size_t found = 0;
-    auto seized = SeizeNew(&found);
-    asked_ = MonotonicClock().Now();
-    auto all = seized ? TryToStop(asked_ + timeout) : tl::unexpected(std::move(seized).error());
+    auto all = Try(options);
     if (!all) {
       GiveUp();
       return tl::unexpected(std::move(all).error());
@@ -73,16 +71,50 @@ void ThreadStopper::GiveUp() {
   Resume();
 }
 
-Result<bool> ThreadStopper::TryToStop(TimePoint end) {
+Result<bool> ThreadStopper::Try(const PauseOptions& options) {
+  STILLFRAME_TRY(CheckCancelled(options));
+  size_t found = 0;
+  if (foreign_ == nullptr) {
+    // Seizing stops nobody, so it is done before the clock runs.
+    STILLFRAME_TRY(SeizeNew(&found));
+    asked_ = MonotonicClock().Now();
+  } else {
+    // What we have seized nobody else can stop, so that one comes first.
+    asked_ = MonotonicClock().Now();
+    STILLFRAME_ASSIGN(const bool stopped, StopForeign(options));
+    if (!stopped) return false;
+    STILLFRAME_TRY(SeizeNew(&found));
+  }
+  return TryToStop(options);
+}
+
+Result<bool> ThreadStopper::StopForeign(const PauseOptions& options) {
+  reaper_->BeginWaiting();
+  const auto tid = foreign_->Stop(asked_ + options.stop_timeout, options);
+  reaper_->EndWaiting();
+  if (!tid && tid.error().code == ErrorCode::kLimit) return false;
+  STILLFRAME_ASSIGN(foreign_tid_, tid);
+  return true;
+}
+
+Result<void> ThreadStopper::CheckCancelled(const PauseOptions& options) const {
+  if (!options.cancelled || !options.cancelled()) return {};
+  return Fail(ErrorCode::kInterrupted,
+              "stopping process " + std::to_string(pid_) + ": interrupted");
+}
+
+Result<bool> ThreadStopper::TryToStop(const PauseOptions& options) {
+  const TimePoint end = asked_ + options.stop_timeout;
   for (;;) {
     AskAll();
-    if (!CollectAll(end)) return false;
+    STILLFRAME_ASSIGN(const bool collected, CollectAll(end, options));
+    if (!collected) return false;
     // A thread may have been born by one that had not stopped yet.
     size_t found = 0;
     STILLFRAME_TRY(SeizeNew(&found));
     if (found == 0) break;
   }
-  if (StoppedThreads().empty()) {
+  if (StoppedThreads().empty() && foreign_tid_ == 0) {
     return Fail(ErrorCode::kTargetGone, "stopping process " + std::to_string(pid_) + ": it exited");
   }
   return true;
@@ -92,6 +124,7 @@ Result<void> ThreadStopper::SeizeNew(size_t* found) {
   *found = 0;
   NumberedEntries tids(directory_, "task");
   while (const pid_t tid = tids.Next()) {
+    if (tid == foreign_tid_ && !IsOurs(tid)) continue;
     const auto known = threads_.find(tid);
     if (known != threads_.end() && !known->second.gone) continue;
     // To stop a worker of io_uring would end the target's read or write that it is busy with, with
@@ -134,7 +167,7 @@ void ThreadStopper::AskAll() {
   }
 }
 
-bool ThreadStopper::CollectAll(TimePoint end) {
+Result<bool> ThreadStopper::CollectAll(TimePoint end, const PauseOptions& options) {
   for (int look = 0;; ++look) {
     bool all = true;
     for (auto& [tid, thread] : threads_) {
@@ -143,6 +176,7 @@ bool ThreadStopper::CollectAll(TimePoint end) {
     }
     if (all) return true;
     if (MonotonicClock().Now() >= end) return false;
+    STILLFRAME_TRY(CheckCancelled(options));
     if (look % 64 == 63) ForgetLost();
     GiveWay(look);
   }
@@ -203,16 +237,30 @@ void ThreadStopper::Release(pid_t tid, Thread* thread) {
 }
 
 void ThreadStopper::ReleaseAll() {
+  if (foreign_tid_ != 0) foreign_->LetGo();
   for (auto& [tid, thread] : threads_) Release(tid, &thread);
+  if (std::exchange(foreign_tid_, 0) != 0) foreign_->AwaitLetGo();
   std::erase_if(threads_, [](const auto& entry) { return entry.second.gone; });
+}
+
+bool ThreadStopper::IsOurs(pid_t tid) const {
+  const auto status = ReadStatus(directory_, TaskPath(tid, "status").c_str());
+  return status && status->tracer == gettid();
+}
+
+void ThreadStopper::AdoptLeader() {
+  if (!threads_.contains(pid_) && IsOurs(pid_)) threads_[pid_] = Thread{};
+  AskAll();
 }
 
 void ThreadStopper::Resume() {
   ReleaseAll();
   if (stopped_) stopped_time_ = MonotonicClock().Now() - asked_;
   stopped_ = false;
+  foreign_ = nullptr;
   // Only threads that are dying are left here, or after a Stop that failed those that would not
   // stop. They must be let go of when they do, or they would stand for ever.
+  AdoptLeader();
   const TimePoint end = MonotonicClock().Now() + kLastWait;
   for (int look = 0; !threads_.empty() && MonotonicClock().Now() < end; ++look) {
     GiveWay(look);
@@ -247,7 +295,7 @@ Error ThreadStopper::TooSlow() const {
   return {.code = ErrorCode::kLimit,
           .message = "stopping process " + std::to_string(pid_) +
                      ": some of its threads did not stop in " + std::to_string(kTries) +
-                     " tries: " + names,
+                     " tries" + (names.empty() ? names : ": " + names),
           .hint =
               "a thread that waits for a disk, a network file system or a vfork child can't be "
               "stopped; raise the stop timeout, or try again later"};

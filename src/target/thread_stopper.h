@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "stillframe/error.h"
+#include "stillframe/target.h"
 #include "stillframe/units.h"
 #include "sys/tracee.h"
+#include "target/foreign_thread.h"
 #include "target/tracee_reaper.h"
 
 namespace stillframe {
@@ -28,14 +30,15 @@ class ThreadStopper {
   ThreadStopper& operator=(const ThreadStopper&) = delete;
   ~ThreadStopper();
 
-  // Stops all, those born meanwhile included. `timeout` bounds one try; after ten it is given up
-  // with kLimit and nothing is stopped.
-  Result<void> Stop(Duration timeout);
+  // Stops all, those born meanwhile included. `options.stop_timeout` bounds one try; after ten it is
+  // given up with kLimit and nothing is stopped, as it is with kInterrupted when `options.cancelled`
+  // says so. `foreign` stops one of the threads, and is borrowed until Resume; null for none.
+  Result<void> Stop(const PauseOptions& options, ForeignThread* foreign = nullptr);
   // Lets all go. A stopped job stays stopped.
   void Resume();
 
   bool stopped() const { return stopped_; }
-  // The leader first, then by age.
+  // The leader first, then by age, the foreign one left out.
   std::vector<pid_t> StoppedThreads() const;
   // From the first thread asked to stop to the last one let go, of the last Stop that succeeded; so
   // far, while stopped.
@@ -54,13 +57,21 @@ class ThreadStopper {
   Result<bool> Seize(pid_t tid);
   void AskAll();
   // False when a thread did not stop before `end`.
-  bool CollectAll(TimePoint end);
+  Result<bool> CollectAll(TimePoint end, const PauseOptions& options);
   void ForgetLost();
   void Collect(pid_t tid, Thread* thread);
   // True when all threads there are were stopped before `end`.
-  Result<bool> TryToStop(TimePoint end);
+  Result<bool> TryToStop(const PauseOptions& options);
+  // Of one try, from the seizing on.
+  Result<bool> Try(const PauseOptions& options);
+  // False when it was not stopped in time.
+  Result<bool> StopForeign(const PauseOptions& options);
+  Result<void> CheckCancelled(const PauseOptions& options) const;
   void Release(pid_t tid, Thread* thread);
   void ReleaseAll();
+  bool IsOurs(pid_t tid) const;
+  // A thread of ours that took its leader's place by exec has its number, too.
+  void AdoptLeader();
   void GiveUp();
   Error TooSlow() const;
 
@@ -68,6 +79,8 @@ class ThreadStopper {
   pid_t pid_;
   std::map<pid_t, Thread> threads_;       // seized; those that are gone stay until released
   std::unique_ptr<TraceeReaper> reaper_;  // from Stop to Resume
+  ForeignThread* foreign_ = nullptr;      // from Stop to Resume
+  pid_t foreign_tid_ = 0;                 // 0 while it is not stopped
   bool stopped_ = false;
   TimePoint asked_;
   Duration stopped_time_{0};

@@ -23,16 +23,23 @@ TraceeReaper::~TraceeReaper() {
 }
 
 int TraceeReaper::Seize(pid_t tid) {
-  {
-    const std::lock_guard lock(mutex_);
-    seizing_ = true;
-    ++seizures_;
-  }
+  BeginWaiting();
   const int error = PtraceSeize(tid);
+  EndWaiting();
   const std::lock_guard lock(mutex_);
-  seizing_ = false;
   if (error == 0) seized_.push_back(tid);
   return error;
+}
+
+void TraceeReaper::BeginWaiting() {
+  const std::lock_guard lock(mutex_);
+  seizing_ = true;
+  ++seizures_;
+}
+
+void TraceeReaper::EndWaiting() {
+  const std::lock_guard lock(mutex_);
+  seizing_ = false;
 }
 
 void TraceeReaper::Run() {

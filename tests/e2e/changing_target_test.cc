@@ -72,6 +72,15 @@ class ChangingTargetTest : public testing::Test {
     EXPECT_EQ(directory_.List(), std::vector<std::string>{"copy"});
   }
 
+  static AddressRange HeapOf(pid_t pid) {
+    AddressRange heap;
+    for (const std::string& line : Lines(ReadFile("/proc/" + std::to_string(pid) + "/maps"))) {
+      if (!line.ends_with("[heap]")) continue;
+      heap = {{std::stoull(line, nullptr, 16)},
+              {std::stoull(line.substr(line.find('-') + 1), nullptr, 16)}};
+    }
+    return heap;
+  }
   AddressRange SecondHalf(AddressRange range) const {
     return {range.begin + range.size() / 2, range.end};
   }
@@ -97,6 +106,15 @@ TEST_F(ChangingTargetTest, StartsAndEndsThreads) { ExpectNoInfluence("threads");
 
 TEST_F(ChangingTargetTest, Forks) { ExpectNoInfluence("fork"); }
 
+TEST_F(ChangingTargetTest, SpawnsChildren) { ExpectNoInfluence("spawn"); }
+
+TEST_F(ChangingTargetTest, Vforks) { ExpectNoInfluence("vfork"); }
+
+TEST_F(ChangingTargetTest, MovesItsBreakDown) {
+  ASSERT_TRUE(target_.Do("grow-heap"));
+  ExpectListedAsLost("shrink-heap", HeapOf(target_.pid()), {"unmapped"});
+}
+
 TEST_F(ChangingTargetTest, Unmaps) {
   ExpectListedAsLost("unmap", SecondHalf(target_.anonymous()), {"unmapped"});
 }
@@ -108,6 +126,10 @@ TEST_F(ChangingTargetTest, MapsSomethingElseInPlace) {
 // Shared memory is copied inside the pause: what happens to its file afterwards is nothing to the
 // image.
 TEST_F(ChangingTargetTest, PunchesAHoleIntoSharedMemory) { ExpectNoInfluence("punch"); }
+
+TEST_F(ChangingTargetTest, RemovesSharedMemory) { ExpectNoInfluence("remove"); }
+
+TEST_F(ChangingTargetTest, CutsOffTheFileOfSharedMemory) { ExpectNoInfluence("truncate"); }
 
 // A discard tells beforehand: as much as fits the fault limit is saved, the rest is listed.
 class DiscardTest : public ChangingTargetTest, public testing::WithParamInterface<std::string> {};

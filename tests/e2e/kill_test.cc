@@ -29,7 +29,7 @@ int RandomRounds() {
   return rounds != nullptr ? std::atoi(rounds) : 20;
 }
 
-class KillTest : public testing::Test {
+class KillTest : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     STILLFRAME_REQUIRE(MissingRoot());
@@ -53,6 +53,7 @@ class KillTest : public testing::Test {
   }
 
   std::string image() const { return directory_ / "image"; }
+  static std::vector<std::string> Via() { return {"--via", GetParam()}; }
 
   // Nothing of the dead command is left: no process, no file but one that is complete.
   void ExpectNothingLeft(const std::string& when) {
@@ -85,7 +86,7 @@ class KillTest : public testing::Test {
     SCOPED_TRACE(when);
     SubprocessOptions options;
     options.environment["STILLFRAME_FAIL_POINT"] = when;
-    const CommandOutcome save = RunSave(workload_->pid(), image(), {}, options);
+    const CommandOutcome save = RunSave(workload_->pid(), image(), Via(), options);
     // A step that is done less often this time ends in a save.
     if (save.exit_code != kExitSigkill) {
       EXPECT_TRUE(save.exit_code == kExitDone || save.exit_code == kExitLost)
@@ -102,11 +103,11 @@ class KillTest : public testing::Test {
   int killed_ = 0;
 };
 
-TEST_F(KillTest, AfterEachStep) {
+TEST_P(KillTest, AfterEachStep) {
   TempDir traces;
   SubprocessOptions options;
   options.environment["STILLFRAME_FAIL_TRACE"] = traces / "trace";
-  const CommandOutcome save = RunSave(workload_->pid(), image(), {}, options);
+  const CommandOutcome save = RunSave(workload_->pid(), image(), Via(), options);
   ASSERT_TRUE(save.exit_code == kExitDone || save.exit_code == kExitLost) << save.err;
   ExpectNothingLeft("no kill");
   std::map<std::string, long> steps;
@@ -121,10 +122,10 @@ TEST_F(KillTest, AfterEachStep) {
   EXPECT_EQ(workload_->Finish(), 0);
 }
 
-TEST_F(KillTest, AtRandomMoments) {
+TEST_P(KillTest, AtRandomMoments) {
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
-  const CommandOutcome whole = RunSave(workload_->pid(), image());
+  const CommandOutcome whole = RunSave(workload_->pid(), image(), Via());
   ASSERT_TRUE(whole.exit_code == kExitDone || whole.exit_code == kExitLost) << whole.err;
   const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
   ExpectNothingLeft("no kill");
@@ -135,7 +136,7 @@ TEST_F(KillTest, AtRandomMoments) {
     const std::string when = "after " + std::to_string(after.count()) + " us";
     SCOPED_TRACE(when);
     {
-      Subprocess save(SaveArgv(workload_->pid(), image()));
+      Subprocess save(SaveArgv(workload_->pid(), image(), Via()));
       std::this_thread::sleep_for(after);
       save.Signal(SIGKILL);
       ASSERT_TRUE(save.Wait());
@@ -145,6 +146,9 @@ TEST_F(KillTest, AtRandomMoments) {
   }
   EXPECT_EQ(workload_->Finish(), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, KillTest, testing::Values("wp", "stop", "fork"),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace stillframe::test

@@ -37,6 +37,20 @@ TEST_F(RemappingTargetTest, NeverSeesACallFailDuringASave) {
   EXPECT_EQ(workload_.Finish(), 0);
 }
 
+// The target is released while much of the stage still waits for the output.
+TEST_F(RemappingTargetTest, IsReleasedWhileTheOutputIsSlow) {
+  for (int round = 0; round < 3; ++round) {
+    const CommandOutcome save =
+        RunSave(workload_.pid(), directory_ / "image",
+                {"--force", "--max-bandwidth", "8M", "--max-stall", "60s"}, {}, 60);
+    ASSERT_TRUE(save.exit_code == kExitDone || save.exit_code == kExitLost)
+        << "round " << round << ": " << save.exit_code << save.err << workload_.process().Err();
+    EXPECT_EQ(WrongInSummary(save.json), "") << save.out;
+    ASSERT_EQ(workload_.WhatIsWrong(), "") << "round " << round;
+  }
+  EXPECT_EQ(workload_.Finish(), 0);
+}
+
 TEST_F(RemappingTargetTest, NeverSeesACallFailWhenTheSaveIsKilled) {
   for (int round = 0; round < 30; ++round) {
     Subprocess save(SaveArgv(workload_.pid(), directory_ / "image", {"--force"}));

@@ -129,6 +129,32 @@ TEST(AttachRefused, MemorySharedWithAnotherProcess) {
   EXPECT_EQ(child.AwaitEnd(), 0);
 }
 
+TEST(AttachRefused, MemorySharedWithTwoProcessesOneOfWhichGoesAway) {
+  Child child([](Board& board) {
+    static std::array<std::array<char, 65536>, 2> stacks;
+    const auto leave = [](void*) -> int {
+      usleep(100'000);
+      return 0;
+    };
+    const auto stay = [](void*) -> int {
+      for (;;) pause();
+    };
+    clone(leave, stacks[0].data() + stacks[0].size(), CLONE_VM | SIGCHLD, nullptr);
+    const int other =
+        clone(stay, stacks[1].data() + stacks[1].size(), CLONE_VM | SIGCHLD, nullptr);
+    board.value[0] = other;
+    board.ready = 1;
+    while (board.stop == 0) usleep(1000);
+    kill(other, SIGKILL);
+    waitpid(other, nullptr, 0);
+  });
+  child.AwaitReady();
+  ExpectRefused(child.pid(), ErrorCode::kUnsupported,
+                "process " + std::to_string(child.board().value[0]) + " shares its memory");
+  child.board().stop = 1;
+  EXPECT_EQ(child.AwaitEnd(), 0);
+}
+
 TEST(AttachRefused, SecondPauseOfTheSameTarget) {
   Child child([](Board& board) {
     board.ready = 1;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "attach_child.h"
+#include "attach_fork_child.h"
 
 extern char** environ;
 
@@ -162,6 +163,8 @@ TEST(AttachThreads, LeaderHasExited) {
   const auto state = (*target)->CaptureState();
   ASSERT_TRUE(state.has_value());
   EXPECT_EQ(state->threads.size(), 1u);
+  EXPECT_FALSE(state->auxv.empty());
+  EXPECT_FALSE(state->executable.empty());
   const auto mappings = (*target)->ReadMappings(true);
   ASSERT_TRUE(mappings.has_value()) << mappings.error().message;
   EXPECT_GT(mappings->size(), 5u);
@@ -211,6 +214,29 @@ TEST(AttachThreads, ExecByAnyThreadAtAnyMomentNeverHangsEitherSide) {
     ++gone;
   }
   EXPECT_EQ(paused + gone, 60);
+  EXPECT_NE(child.State(), "Z") << child.AwaitEnd();
+}
+
+TEST(AttachThreads, ExecByAnyThreadAtAnyMomentOfAForkLeavesNoChild) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board&) {
+    char name[] = "attach_threads_test";
+    char mode[] = "--exec-for-ever";
+    char* arguments[] = {name, mode, nullptr};
+    execv("/proc/self/exe", arguments);
+  });
+  int done = 0;
+  for (int i = 0; i < 60; ++i) {
+    Forked forked = ForkTarget(child.pid());
+    const bool good = forked.error.empty();
+    done += good ? 1 : 0;
+    EXPECT_TRUE(good || forked.code == ErrorCode::kTargetGone || forked.code == ErrorCode::kLimit)
+        << forked.error;
+    forked.frozen.reset();
+    forked.target.reset();
+    EXPECT_TRUE(Eventually([&] { return ChildrenOf(child.pid()).empty(); }));
+  }
+  EXPECT_GT(done, 0);
   EXPECT_NE(child.State(), "Z") << child.AwaitEnd();
 }
 

@@ -35,6 +35,16 @@ TEST(SaveArguments, WithoutOptionsAreTheDocumentedDefaults) {
   EXPECT_EQ(parsed->progress, ProgressStyle::kNone);
 }
 
+TEST(SaveArguments, TheWayIsWriteProtectionUnlessAnotherIsNamed) {
+  EXPECT_EQ(Parse({"42", "-o", "image"})->options.via, Via::kWriteProtect);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--via", "wp"})->options.via, Via::kWriteProtect);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--via", "fork"})->options.via, Via::kFork);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--via", "stop"})->options.via, Via::kStop);
+  const auto unknown = Parse({"42", "-o", "image", "--via", "magic"});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ErrorCode::kUsage);
+}
+
 TEST(SaveArguments, EachOptionArrives) {
   const auto parsed = Parse({"--throttle",
                              "off",

@@ -36,7 +36,7 @@ SaveSummary MakeSummary() {
 
 TEST(SummaryJson, HasEachFieldOfSchemaOneAndNothingElse) {
   const Json expected = Json::parse(R"({
-    "schema": 1, "verb": "save", "pid": 4711, "image": "out.sfi",
+    "schema": 1, "verb": "save", "pid": 4711, "image": "out.sfi", "via": "wp",
     "attach_us": 180, "pause_us": 950, "exec_us": 3000, "duration_ms": 2345,
     "memory_bytes": 1073741824, "image_bytes": 734003200,
     "pages": {"total": 262144, "zero": 1, "scanned": 2, "faulted": 3, "paused": 4, "lost": 5},
@@ -64,7 +64,7 @@ TEST(SummaryJson, NamesThatAreNoUtf8StillMakeOneLine) {
 
 TEST(SummaryText, SaysPauseWaitsThrottleAndSizes) {
   EXPECT_EQ(SummaryToText(MakeSummary(), "out.sfi", false),
-            "saved process 4711 to out.sfi in 2.35 s\n"
+            "saved process 4711 to out.sfi via wp in 2.35 s\n"
             "  pause     950 us, and 3.00 ms for --exec-paused (attaching: 180 us)\n"
             "  waits     7 writes: p50 8 us, p99 9 us, p99.9 10 us, max 11 us\n"
             "  throttle  skip: 12 slow faults, 13 polls, 14 forced runs\n"
@@ -81,6 +81,18 @@ TEST(SummaryText, LongListsAreCutUnlessAllIsWanted) {
   summary.lost.assign(8, {{{0x1000}, {0x2000}}, "ksm"});
   EXPECT_NE(SummaryToText(summary, "x", false).find("and 3 more"), std::string::npos);
   EXPECT_EQ(SummaryToText(summary, "x", true).find("more"), std::string::npos);
+}
+
+TEST(SummaryText, OfAnotherWayNeitherWaitsNorThrottleNorStageAreToldOf) {
+  SaveSummary summary = MakeSummary();
+  summary.via = Via::kStop;
+  summary.stage_size = Bytes{0};
+  const std::string text = SummaryToText(summary, "x", true);
+  EXPECT_EQ(text.find("saved process 4711 to x via stop in "), 0u) << text;
+  for (const char* word : {"waits", "throttle", "stage"}) {
+    EXPECT_EQ(text.find(word), std::string::npos) << text;
+  }
+  EXPECT_EQ(SummaryToJson(summary, "x")["via"], "stop");
 }
 
 TEST(SkippedWarning, IsSilentUnlessMuchWasLeftOut) { EXPECT_EQ(SkippedWarning(MakeSummary()), ""); }

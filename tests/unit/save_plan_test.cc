@@ -129,10 +129,20 @@ TEST(SavePlanTest, HugePagesAreArmedWhereTheyFitTheStage) {
   Mapping m = Shared(0x200000, 0x600000);
   m.shared = false;
   m.hugetlb = true;
+  m.name = "/anon_hugepage (deleted)";
   m.kernel_page_size = MiB(2);
   EXPECT_EQ(Plan(m, {.largest_page = MiB(2)}).treatment, Treatment::kArm);
   EXPECT_EQ(Plan(m, {.largest_page = MiB(1)}).treatment, Treatment::kCopy);
   EXPECT_EQ(Plan(m, {.filter = 0x13, .largest_page = MiB(2)}).reason, "filter");
+}
+
+TEST(SavePlanTest, HugePagesOfAFileAreCopiedSinceTheirHolesAreTheFiles) {
+  Mapping m = Shared(0x200000, 0x600000);
+  m.hugetlb = true;
+  m.kernel_page_size = MiB(2);
+  EXPECT_EQ(Plan(m, {.filter = 0x7f, .largest_page = MiB(2)}).treatment, Treatment::kCopy);
+  m.shared = false;
+  EXPECT_EQ(Plan(m, {.filter = 0x7f, .largest_page = MiB(2)}).treatment, Treatment::kCopy);
 }
 
 TEST(MappingDetailsTest, AMappingThatGrewKeepsItsFlags) {

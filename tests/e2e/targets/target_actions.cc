@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
+#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -81,6 +82,62 @@ bool Free(TargetMemory& memory) {
 bool Punch(TargetMemory& memory) {
   const auto half = static_cast<off_t>(HalfBytes(memory));
   return fallocate(memory.memfd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, half, half) == 0;
+}
+
+bool Remove(TargetMemory& memory) {
+  return madvise(memory.shared + HalfBytes(memory), HalfBytes(memory), MADV_REMOVE) == 0;
+}
+
+bool Truncate(TargetMemory& memory) {
+  return ftruncate(memory.memfd.get(), static_cast<off_t>(HalfBytes(memory))) == 0;
+}
+
+constexpr intptr_t kHeapStep = 8 << 20;
+
+bool GrowHeap(TargetMemory&) {
+  auto* fresh = static_cast<std::byte*>(sbrk(kHeapStep));
+  if (fresh == reinterpret_cast<std::byte*>(-1)) return false;
+  for (size_t i = 0; i < kHeapStep / kPageBytes; ++i) {
+    FillPage(fresh + i * kPageBytes, kTargetSeed, i, 1);
+  }
+  return true;
+}
+
+// The upper half of what was added: malloc may have some of its own just above the rest.
+bool ShrinkHeap(TargetMemory&) { return sbrk(-kHeapStep / 2) != reinterpret_cast<void*>(-1); }
+
+bool WaitFor(pid_t child) {
+  int status = 1;
+  return waitpid(child, &status, 0) == child && status == 0;
+}
+
+bool Spawn(TargetMemory& memory) {
+  for (int i = 0; i < 10; ++i) {
+    char name[] = "true";
+    char* const arguments[] = {name, nullptr};
+    pid_t child = 0;
+    if (posix_spawn(&child, "/bin/true", nullptr, nullptr, arguments, environ) != 0) return false;
+    if (!WritePages(memory, static_cast<uint64_t>(i) + 2) || !WaitFor(child)) return false;
+  }
+  return PagesAre(memory, 11);
+}
+
+// A frame of its own for what the child shares with us.
+[[gnu::noinline]] pid_t VforkTrue() {
+  const pid_t child = vfork();
+  if (child == 0) {
+    execl("/bin/true", "true", nullptr);
+    _exit(1);
+  }
+  return child;
+}
+
+bool Vfork(TargetMemory& memory) {
+  for (int i = 0; i < 10; ++i) {
+    const pid_t child = VforkTrue();
+    if (child < 0 || !WaitFor(child)) return false;
+  }
+  return PagesAre(memory, 1) && WritePages(memory, 2);
 }
 
 bool Protect(const TargetMemory& memory, int protection) {
@@ -172,6 +229,12 @@ bool DoAction(const std::string& action, TargetMemory& memory) {
       {"dontneed", DontNeed},
       {"free", Free},
       {"punch", Punch},
+      {"remove", Remove},
+      {"truncate", Truncate},
+      {"grow-heap", GrowHeap},
+      {"shrink-heap", ShrinkHeap},
+      {"spawn", Spawn},
+      {"vfork", Vfork},
       {"readonly", ReadOnly},
       {"noaccess", NoAccess},
       {"threads", Threads},

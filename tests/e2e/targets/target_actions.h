@@ -17,6 +17,11 @@ namespace stillframe::test {
 //   grow         it grows, moving if it must
 //   dontneed     the second half is discarded; `free`: by MADV_FREE, and written again
 //   punch        a hole in the second half of the shared memory's file
+//   remove       the second half of the shared memory by MADV_REMOVE
+//   truncate     its file loses its second half
+//   grow-heap    brk goes up by 8 MiB, which are written; `shrink-heap`: down by 4 of them
+//   spawn        ten children by posix_spawn, all of it written beside each
+//   vfork        ten children by vfork and exec
 //   readonly     all of it becomes read-only; `noaccess`: not accessible
 //   threads      twenty threads start, write and end
 //   fork         a child that writes all of it; what both have is then checked

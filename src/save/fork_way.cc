@@ -1,0 +1,93 @@
+#include "save/fork_way.h"
+
+#include <string>
+
+#include "base/fail_point.h"
+#include "sys/pagemap.h"
+
+namespace stillframe {
+
+ForkWay::ForkWay(SaveContext& context)
+    : context_(context),
+      memory_(StillMemoryOf(*context.target)),
+      saver_(*context.sink, context.pacer, PageSource::kScanned) {}
+
+Result<void> ForkWay::Prepare() {
+  // Not needed: nothing of the target is registered.
+  context_.target->CloseUserfaultfd();
+  STILLFRAME_TRY(context_.planner.Make({}));
+  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory());
+}
+
+Result<void> ForkWay::WhilePaused() {
+  STILLFRAME_TRY(context_.planner.Refresh());
+  STILLFRAME_ASSIGN(child_, context_.target->Fork());
+  FailPoint("save.forked");
+  STILLFRAME_TRY(CopyWhatIsNotInherited());
+  STILLFRAME_TRY(
+      copies_.Take(memory_, context_.planner.plan(), [this] { return context_.IsCancelled(); }));
+  STILLFRAME_TRY(context_.CaptureState());
+  return context_.CallAtInstant();
+}
+
+// The flags in smaps would tell too, but to read them now is a walk over all present pages, and as
+// they were before the pause they may be out of date. A mapping's flags are the same for all of it,
+// so the child has all of its pages or none.
+Result<void> ForkWay::CopyWhatIsNotInherited() {
+  const PageScanner ours(child_->pagemap(), PageScanner::Wanted::kPresent);
+  const PageScanner theirs(memory_.pagemap, PageScanner::Wanted::kPresent);
+  for (PlannedMapping& planned : context_.planner.plan()) {
+    if (planned.treatment != Treatment::kArm) continue;
+    const Result<bool> inherited = ours.FindsAny(planned.saved);
+    if (!inherited) break;
+    if (*inherited && IsPrivateAnonymous(planned.mapping)) continue;
+    STILLFRAME_ASSIGN(const bool present, theirs.FindsAny(planned.saved));
+    if (present) planned.treatment = Treatment::kCopy;
+  }
+  // A child that is gone has no pages either.
+  return CheckChild();
+}
+
+Result<void> ForkWay::CheckChild() const {
+  if (child_->CheckAlive()) return {};
+  return Fail(ErrorCode::kLimit,
+              "the forked copy of process " + std::to_string(context_.target->pid()) +
+                  " was killed, as when memory runs out: the image was given up",
+              "--via wp needs less memory; so does a target that writes less meanwhile");
+}
+
+Result<void> ForkWay::SavePages() {
+  const std::span<const PlannedMapping> plan = context_.planner.plan();
+  context_.pages_to_do.store(ExpectedPages(plan).count, std::memory_order_relaxed);
+  StillMemory frozen = StillMemoryOf(*child_);
+  frozen.check_alive = [this] { return CheckChild(); };
+  for (const PlannedMapping& planned : plan) {
+    if (planned.treatment != Treatment::kArm) continue;
+    STILLFRAME_TRY(saver_.Save(frozen, planned, [this] { return context_.CheckCancelled(); }));
+  }
+  // A child that was killed has no pages, which looks like holes.
+  return CheckChild();
+}
+
+Result<std::vector<RangeReason>> ForkWay::Finish() {
+  for (;;) {
+    const PausedCopies::Piece piece = copies_.Next(MiB(1));
+    if (piece.memory.empty()) break;
+    STILLFRAME_TRY(context_.CheckCancelled());
+    STILLFRAME_TRY(saver_.Write(piece.address, piece.memory, PageSource::kPaused));
+  }
+  for (const AddressRange range : copies_.zeros()) STILLFRAME_TRY(context_.sink->Zero(range));
+  return std::vector<RangeReason>();
+}
+
+std::vector<AddressRange> ForkWay::Unreadable() const {
+  std::vector<AddressRange> all(copies_.unreadable().begin(), copies_.unreadable().end());
+  all.insert(all.end(), saver_.unreadable().begin(), saver_.unreadable().end());
+  return all;
+}
+
+void ForkWay::AddTo(SaveSummary* summary) const { summary->policy = "none"; }
+
+void ForkWay::AddTo(SaveProgress* progress) const { progress->done = saver_.done(); }
+
+}  // namespace stillframe

@@ -1,0 +1,40 @@
+#include "save/save_context.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace stillframe {
+
+SaveContext::SaveContext(std::unique_ptr<Target> its_target, std::unique_ptr<PageSink> its_sink,
+                         SaveOptions its_options)
+    : target(std::move(its_target)),
+      sink(std::move(its_sink)),
+      options(std::move(its_options)),
+      is_self(target->pid() == getpid()),
+      pacer(options.max_bandwidth, clock),
+      planner(*target, options, is_self) {
+  if (options.max_bandwidth.count > 0) {
+    sink->SetPacer([this](Bytes bytes) { return pacer.Before(bytes); }, pacer.LargestWrite());
+  }
+}
+
+Result<void> SaveContext::CheckCancelled() const {
+  if (IsCancelled()) return Fail(ErrorCode::kInterrupted, "interrupted");
+  return {};
+}
+
+Result<void> SaveContext::CaptureState() {
+  STILLFRAME_ASSIGN(metadata.process, target->CaptureState());
+  return {};
+}
+
+Result<void> SaveContext::CallAtInstant() {
+  if (!options.at_instant) return {};
+  const TimePoint begin = clock.Now();
+  const Result<void> called = options.at_instant(target->pid());
+  summary.at_instant = clock.Now() - begin;
+  return called;
+}
+
+}  // namespace stillframe

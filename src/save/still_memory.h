@@ -1,0 +1,44 @@
+// Memory that nobody writes to just now: a target that stands still, or the frozen copy of one.
+#ifndef STILLFRAME_SAVE_STILL_MEMORY_H_
+#define STILLFRAME_SAVE_STILL_MEMORY_H_
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <functional>
+#include <span>
+
+#include "stillframe/error.h"
+#include "stillframe/target.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+// How to read it. Borrows what it was made of.
+struct StillMemory {
+  pid_t pid = 0;     // whose /proc/PID/map_files name the files behind it
+  int pagemap = -1;  // which of its pages exist
+  std::function<ReadOutcome(TargetAddress, std::span<const iovec>)> read;
+  // An error when it went away, so that nothing read since can be believed.
+  std::function<Result<void>()> check_alive;
+};
+
+inline StillMemory StillMemoryOf(const Target& target) {
+  return {.pid = target.pid(),
+          .pagemap = target.pagemap(),
+          .read = [&target](TargetAddress from,
+                            std::span<const iovec> to) { return target.Read(from, to); },
+          .check_alive = [&target] { return target.CheckAlive(); }};
+}
+
+inline StillMemory StillMemoryOf(const FrozenMemory& frozen) {
+  return {.pid = frozen.pid(),
+          .pagemap = frozen.pagemap(),
+          .read = [&frozen](TargetAddress from,
+                            std::span<const iovec> to) { return frozen.Read(from, to); },
+          .check_alive = [&frozen] { return frozen.CheckAlive(); }};
+}
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_STILL_MEMORY_H_

@@ -1,0 +1,204 @@
+#include "save/write_protect_way.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/latency_histogram.h"
+#include "save/save_account.h"
+#include "save/trace_head.h"
+
+namespace stillframe {
+namespace {
+
+// Fault slots that only our own threads may use when our own process is saved: more than the
+// output's thread can touch new pages before it frees a slot.
+constexpr size_t kSlotsForUs = 32;
+
+uint64_t Microseconds(Duration duration) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+}
+
+}  // namespace
+
+WriteProtectWay::WriteProtectWay(SaveContext& context, std::unique_ptr<ThrottlePolicy> policy)
+    : context_(context),
+      policy_(std::move(policy)),
+      memory_(StillMemoryOf(*context.target)),
+      stage_(MakeMapped<Stage>(context.options.stage, context.is_self ? kSlotsForUs : 0)),
+      log_(MakeMapped<FaultLog>()) {}
+
+Result<void> WriteProtectWay::Prepare() {
+  const Target& target = *context_.target;
+  STILLFRAME_ASSIGN(channel_, FaultChannel::Connect(target.userfaultfd()));
+  tracker_ = MakeMapped<FaultTracker>(
+      *channel_, target, *stage_, *log_, context_.clock,
+      FaultTracker::Options{.max_stall = context_.options.max_stall,
+                            .discard_limit = context_.options.throttle.fault_limit});
+  // Before anything is registered: from then on calls of the target wait until their events are
+  // read.
+  tracker_thread_.emplace(*channel_, *tracker_, *stage_);
+  armed_.emplace(target, *channel_);
+  STILLFRAME_TRY(context_.planner.Make({.hugetlb = channel_->handles_shared(),
+                                        .shared = context_.is_self && channel_->handles_shared(),
+                                        .largest_page = std::min(MiB(2), stage_->size() / 4)}));
+  if (context_.is_self) return PrepareOwn();
+  STILLFRAME_ASSIGN(pinned_, PinnedMemory::Look(target));
+  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory());
+}
+
+Result<void> WriteProtectWay::PrepareOwn() {
+  std::vector<PlannedMapping>& plan = context_.planner.plan();
+  STILLFRAME_TRY(armed_->Register(&plan));
+  const auto refused = std::find_if(plan.begin(), plan.end(), [](const PlannedMapping& planned) {
+    return planned.treatment == Treatment::kCopy;
+  });
+  if (refused != plan.end()) {
+    return Fail(ErrorCode::kUnsupported,
+                "a range of this process can't be write-protected: " + refused->mapping.name,
+                "leave out file mappings and memory that another process maps too");
+  }
+  STILLFRAME_TRY(context_.CaptureState());
+  tracked_ = armed_->MakeTracked(plan);
+  StartPump();
+  tracker_->AddOwnThread(gettid());
+  tracker_->AddOwnThread(pump_->tid());
+  return {};
+}
+
+Result<void> WriteProtectWay::WhilePaused() {
+  std::vector<PlannedMapping>& plan = context_.planner.plan();
+  if (!context_.is_self) {
+    STILLFRAME_TRY(context_.planner.Refresh());
+    STILLFRAME_TRY(armed_->Register(&plan));
+    tracked_ = armed_->MakeTracked(plan);
+  }
+  tracker_->SetMemory(tracked_.get());
+  // In our own process everyone who could write stands still, and the kernel's workers are not
+  // worth a deadlock.
+  tracker_->SetMode(context_.is_self ? FaultTracker::Mode::kServing : FaultTracker::Mode::kHolding);
+  STILLFRAME_TRY(armed_->Arm(plan, tracked_.get()));
+  if (!context_.is_self) {
+    STILLFRAME_TRY(CopyTheRest());
+    STILLFRAME_TRY(context_.CaptureState());
+  }
+  return context_.CallAtInstant();
+}
+
+Result<void> WriteProtectWay::CopyTheRest() {
+  const auto cancelled = [this] { return context_.IsCancelled(); };
+  STILLFRAME_TRY(copies_.Take(memory_, context_.planner.plan(), cancelled));
+  STILLFRAME_ASSIGN(const std::vector<AddressRange> pinned,
+                    pinned_.Find(*context_.target, context_.planner.mappings()));
+  for (const AddressRange pages : SettlePinned(pinned, tracked_.get())) {
+    STILLFRAME_TRY(copies_.TakePages(memory_, pages, cancelled));
+  }
+  return {};
+}
+
+void WriteProtectWay::BeforeResume(bool good) {
+  // Faults are served from just before the first thread runs.
+  tracker_->SetMode(good ? FaultTracker::Mode::kServing : FaultTracker::Mode::kOpening);
+}
+
+void WriteProtectWay::StartPump() {
+  pump_.emplace(tracked_->regions, *stage_, copies_, *context_.sink, context_.pacer);
+  pump_->Start();
+}
+
+Result<void> WriteProtectWay::SavePages() {
+  context_.pages_to_do.store((tracked_->ledger.present.CountSet() + copies_.pages()).count,
+                             std::memory_order_relaxed);
+  FillTraceHead(context_.options, *tracked_);
+  if (context_.options.trace != nullptr) context_.options.trace->start = context_.resumed;
+  if (!pump_) StartPump();
+  saver_ = MakeMapped<LinearSaver>(LinearSaver::Parts{.target = *context_.target,
+                                                      .channel = *channel_,
+                                                      .memory = *tracked_,
+                                                      .tracker = *tracker_,
+                                                      .stage = *stage_,
+                                                      .log = *log_,
+                                                      .policy = *policy_,
+                                                      .sink = *context_.sink,
+                                                      .clock = context_.clock});
+  running_saver_.store(saver_.get(), std::memory_order_release);
+  const Result<void> scanned = saver_->Run([this] { return Check(); });
+  // An output that failed is the reason to tell, whatever else came of it.
+  if (pump_->failed()) return pump_->Finish();
+  return scanned;
+}
+
+Result<void> WriteProtectWay::Check() {
+  STILLFRAME_TRY(context_.CheckCancelled());
+  if (pump_ && pump_->failed()) return Fail(ErrorCode::kOutput, "the output failed");
+  if (tracker_->gave_up()) {
+    return Fail(
+        ErrorCode::kLimit,
+        "a write of the target waited longer than " +
+            std::to_string(Microseconds(context_.options.max_stall)) +
+            (tracker_->stage_full() > 0 ? " us for room in the stage" : " us to be looked after") +
+            ": the image was given up",
+        "a faster output, a larger --stage or a longer --max-stall");
+  }
+  const uint64_t lost = tracked_ ? tracked_->lost.load(std::memory_order_relaxed) : 0;
+  if (lost == lost_checked_) return {};
+  lost_checked_ = lost;
+  STILLFRAME_TRY(context_.target->CheckAlive());
+  if (context_.options.on_lost == OnLost::kAbort) {
+    return Fail(ErrorCode::kLimit,
+                "pages of the target went away before they could be saved: the image was given up",
+                "--on-lost keep writes an image that lists them");
+  }
+  return {};
+}
+
+void WriteProtectWay::Release() {
+  if (!tracker_) return;
+  tracker_->SetMode(FaultTracker::Mode::kOpening);
+  if (armed_) armed_->Release(tracked_.get());
+  tracker_thread_.reset();
+}
+
+Result<std::vector<RangeReason>> WriteProtectWay::Finish() {
+  STILLFRAME_TRY(pump_->Finish());
+  return AccountForRest(*tracked_, copies_, context_.sink.get());
+}
+
+void WriteProtectWay::Interrupt() {
+  log_->Interrupt();
+  stage_->WakeAll();
+}
+
+std::vector<AddressRange> WriteProtectWay::Unreadable() const {
+  return {copies_.unreadable().begin(), copies_.unreadable().end()};
+}
+
+void WriteProtectWay::AddTo(SaveSummary* summary) const {
+  const LatencyHistogram& waits = tracker_->waits();
+  summary->wait = {.count = waits.count(),
+                   .p50 = Microseconds(waits.Quantile(0.5)),
+                   .p99 = Microseconds(waits.Quantile(0.99)),
+                   .p999 = Microseconds(waits.Quantile(0.999)),
+                   .max = Microseconds(waits.max())};
+  summary->policy = policy_->name();
+  summary->throttle = policy_->counters();
+  summary->stage_size = stage_->size();
+  summary->stage_peak = stage_->peak();
+  summary->stage_full = tracker_->stage_full();
+  summary->unmaps = tracker_->unmaps();
+}
+
+void WriteProtectWay::AddTo(SaveProgress* progress) const {
+  const LinearSaver* saver = running_saver_.load(std::memory_order_acquire);
+  if (saver == nullptr) return;
+  const SinkCounters pages = context_.sink->counters();
+  progress->done = pages.zero + pages.scanned + pages.faulted + pages.paused;
+  progress->faults = log_->arrivals();
+  progress->stage_used = stage_->used();
+  progress->holding_back = saver->holding_back();
+}
+
+}  // namespace stillframe

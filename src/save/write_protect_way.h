@@ -1,0 +1,80 @@
+// Saving under write protection: the target runs on after a short pause, and each page that it
+// wants to write is copied first.
+#ifndef STILLFRAME_SAVE_WRITE_PROTECT_WAY_H_
+#define STILLFRAME_SAVE_WRITE_PROTECT_WAY_H_
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/mapped_memory.h"
+#include "fault/fault_channel.h"
+#include "fault/fault_log.h"
+#include "save/armed_memory.h"
+#include "save/linear_saver.h"
+#include "save/output_pump.h"
+#include "save/paused_copy.h"
+#include "save/pinned_pages.h"
+#include "save/save_way.h"
+#include "save/still_memory.h"
+#include "save/tracker_thread.h"
+#include "stillframe/throttle.h"
+#include "track/fault_tracker.h"
+#include "track/stage.h"
+#include "track/tracked_memory.h"
+
+namespace stillframe {
+
+// Inside the pause everything is armed, what can't be is copied; then the tracker serves faults on
+// a thread of its own, the session's thread scans, and the output's thread writes what both have
+// put into the stage. The only way for one's own process.
+class WriteProtectWay final : public SaveWay {
+ public:
+  WriteProtectWay(SaveContext& context, std::unique_ptr<ThrottlePolicy> policy);
+
+  Result<void> Prepare() override;
+  Result<void> WhilePaused() override;
+  void BeforeResume(bool good) override;
+  Result<void> SavePages() override;
+  void Release() override;
+  Result<std::vector<RangeReason>> Finish() override;
+  void End() override { pump_.reset(); }
+  void Interrupt() override;
+  std::vector<AddressRange> Unreadable() const override;
+  void AddTo(SaveSummary* summary) const override;
+  void AddTo(SaveProgress* progress) const override;
+
+ private:
+  // One's own process is registered before the pause, and everything for it allocated.
+  Result<void> PrepareOwn();
+  // What can't be armed, or is not guarded by it.
+  Result<void> CopyTheRest();
+  void StartPump();
+  // Asked between runs: an error ends the save.
+  Result<void> Check();
+
+  SaveContext& context_;
+  const std::unique_ptr<ThrottlePolicy> policy_;
+  const StillMemory memory_;
+  const MappedPtr<Stage> stage_;
+  const MappedPtr<FaultLog> log_;
+
+  std::optional<FaultChannel> channel_;
+  std::optional<ArmedMemory> armed_;
+  MappedPtr<FaultTracker> tracker_;
+  std::optional<TrackerThread> tracker_thread_;
+  MappedPtr<TrackedMemory> tracked_;
+  PinnedMemory pinned_;
+  PausedCopies copies_;
+  std::optional<OutputPump> pump_;
+  MappedPtr<LinearSaver> saver_;
+  uint64_t lost_checked_ = 0;
+
+  // Read by AddTo(SaveProgress*), from any thread.
+  std::atomic<const LinearSaver*> running_saver_ = nullptr;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_WRITE_PROTECT_WAY_H_

@@ -1,0 +1,47 @@
+// Registers and all else that a core needs of a thread, read by another process of ours than the one
+// that saves.
+#ifndef STILLFRAME_TARGET_HELD_THREAD_H_
+#define STILLFRAME_TARGET_HELD_THREAD_H_
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "stillframe/process_state.h"
+
+namespace stillframe {
+
+// In memory that both share; only the pages that are used cost anything.
+struct HeldThread {
+  pid_t tid = 0;
+  bool has_siginfo = false;
+  uint64_t signal_mask = 0;
+  siginfo_t siginfo{};
+  uint32_t prstatus_size = 0;
+  uint32_t fpregset_size = 0;
+  uint32_t xstate_size = 0;  // AVX-512 needs 2.7 KiB, AMX 11 KiB
+  std::array<std::byte, 4096> prstatus;
+  std::array<std::byte, 4096> fpregset;
+  std::array<std::byte, 1 << 20> xstate;
+};
+
+// Of a thread that the calling one holds stopped. 0 or errno. No allocation.
+int ReadHeldThread(pid_t tid, HeldThread* to);
+
+// NT_* register set `kind`; `*size` 0 where the CPU or the thread has no such set. E2BIG when there
+// is more than room. 0 or errno. No allocation.
+int ReadRegisterSet(pid_t tid, unsigned kind, std::span<std::byte> to, size_t* size);
+
+// False for a thread that stopped because it was asked to: that has nothing to tell.
+bool ReadSignalInfo(pid_t tid, siginfo_t* info);
+
+// All but its name.
+ThreadState ToThreadState(const HeldThread& thread);
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_TARGET_HELD_THREAD_H_
