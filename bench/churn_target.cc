@@ -73,7 +73,7 @@ ChurnTarget::ChurnTarget(Bytes other_memory, int frees_per_second, int live_bloc
                                               std::to_string(live_blocks),
                                               "--status",
                                               status_};
-  child_ = std::make_unique<ChildProcess>([&] { return BecomeWorkload(arguments); });
+  child_ = StartChild([&] { return BecomeWorkload(arguments); });
   while (Frees() == 0) {
     if (child_->Ended()) {
       errno = ECHILD;

@@ -22,8 +22,7 @@ PacedWriter::PacedWriter(Bytes memory, double writes_per_second) {
   const auto begin = reinterpret_cast<uint64_t>(mapped);
   range_ = {{begin}, {begin + memory.count}};
   auto* bytes = static_cast<std::byte*>(mapped);
-  child_ = std::make_unique<ChildProcess>(
-      [&] { return Write(bytes, range_.pages().count, writes_per_second); });
+  child_ = StartChild([&] { return Write(bytes, range_.pages().count, writes_per_second); });
   munmap(mapped, memory.count);
   while (sem_wait(&shared_->ready) != 0 && errno == EINTR) {
   }

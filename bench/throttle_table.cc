@@ -37,10 +37,9 @@ using std::chrono::seconds;
 
 struct Options {
   std::string only;  // part of the name of a case
-  std::vector<std::string> policies = {"off", "skip", "ramp"};
+  std::vector<std::string> policies = {"off", "skip", "ramp", "adaptive"};
   std::string replay;
   uint64_t seed = 1;
-  bool json = false;
 };
 
 struct Size {
@@ -49,11 +48,15 @@ struct Size {
   Bytes memory;
   int writers;
   bool all_workloads;
+  Bytes stage = MiB(64);
+  int others = 0;
 };
 
 const Size kSizes[] = {{"1G/2", 2, GiB(1), 2, true},
                        {"1G/8", 2, GiB(1), 8, true},
                        {"64G/16", 16, GiB(64), 16, true},
+                       {"1G/8 stage-2M", 2, GiB(1), 8, true, MiB(2)},
+                       {"1G/2 busy", 2, GiB(1), 2, true, MiB(64), 4},
                        {"1T/64", 96, GiB(1024), 64, false}};
 
 std::vector<WorkloadModel> Workloads(const Size& size) {
@@ -90,7 +93,7 @@ std::vector<OutputModel> Outputs(const Size& size) {
             StallingOutput("stall", 2e9, milliseconds(50), milliseconds(250))};
   }
   return {FreeOutput(), StallingOutput("stall", 2e9, milliseconds(50), milliseconds(250)), Steps(),
-          LimitedOutput("100M", 100e6)};
+          LimitedOutput("100M", 100e6), LimitedOutput("10M", 10e6)};
 }
 
 struct Row {
@@ -136,6 +139,8 @@ void RunCases(const Options& options) {
         setup.workload = load;
         setup.output = output;
         setup.memory = size.memory;
+        setup.stage = size.stage;
+        setup.machine.others = size.others;
         setup.seed = options.seed;
         const std::string name = std::string(size.name) + " " + load.name;
         if ((name + " " + output.name).find(options.only) == std::string::npos) continue;
@@ -162,7 +167,7 @@ Options Parse(int argc, char** argv) {
   gint seed = 1;
   const GOptionEntry entries[] = {
       {"only", 0, 0, G_OPTION_ARG_STRING, &only, "Only cases whose name holds this", "TEXT"},
-      {"policies", 0, 0, G_OPTION_ARG_STRING, &policies, "Which (all)", "A,B"},
+      {"policies", 0, 0, G_OPTION_ARG_STRING, &policies, "Which (off,skip,ramp,adaptive)", "A,B"},
       {"replay", 0, 0, G_OPTION_ARG_FILENAME, &replay, "A trace instead of the table", "FILE"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Start of all randomness (1)", "N"},
       {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};

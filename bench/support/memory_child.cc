@@ -31,7 +31,7 @@ MemoryChild::MemoryChild(Bytes memory, bool huge) {
   const auto begin = reinterpret_cast<uint64_t>(mapped);
   range_ = {{begin}, {begin + memory.count}};
   auto* bytes = static_cast<std::byte*>(mapped);
-  child_ = std::make_unique<ChildProcess>([&] { return Obey(bytes, memory.count); });
+  child_ = StartChild([&] { return Obey(bytes, memory.count); });
   munmap(mapped, memory.count);
   WaitFor(&shared_->done);
 }

@@ -33,7 +33,7 @@ OutputChild::OutputChild(const StallPlan& plan) {
   const UniqueFd reader(ends[0]);
   writer_.reset(ends[1]);
   if (fcntl(writer_.get(), F_SETPIPE_SZ, kPipeSize) < 0) Die("widening a pipe");
-  child_ = std::make_unique<ChildProcess>([&] { return Drain(reader.get(), plan); }, reader.get());
+  child_ = StartChild([&] { return Drain(reader.get(), plan); }, reader.get());
 }
 
 int OutputChild::Drain(int fd, const StallPlan& plan) const {

@@ -2,21 +2,15 @@
 #ifndef STILLFRAME_BENCH_SUPPORT_STATISTICS_H_
 #define STILLFRAME_BENCH_SUPPORT_STATISTICS_H_
 
-#include <string>
-#include <vector>
-
-#include "stillframe/units.h"
+#include "evaluate/bench_statistics.h"
 
 namespace stillframe::bench {
 
-// The middle one, or the mean of the two in the middle; 0 of none.
-double Median(std::vector<double> values);
-double Lowest(const std::vector<double>& values);
-double Highest(const std::vector<double>& values);
-
-double Seconds(Duration duration);
-// MiB per second; 0 when nothing was measured.
-double Rate(Bytes bytes, Duration duration);
+using evaluate::Highest;
+using evaluate::Lowest;
+using evaluate::Median;
+using evaluate::Rate;
+using evaluate::Seconds;
 
 }  // namespace stillframe::bench
 

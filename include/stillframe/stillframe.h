@@ -10,6 +10,7 @@
 //   image_reader.h    reading an image back
 //   target.h          how memory is reached: another process by pid, or one's own
 //   throttle.h        when the scan holds back: the policies, and how to bring one's own
+//   save_forecast.h   what each way of saving would cost
 //   save_trace.h      what a save saw while it ran, for reports and the simulator
 //   page_sink.h       where pages go: an image, or a sink of one's own
 //   mapping.h, process_state.h    what is known of a target beside its pages
@@ -23,6 +24,7 @@
 #include "stillframe/page_sink.h"
 #include "stillframe/process_state.h"
 #include "stillframe/save.h"
+#include "stillframe/save_forecast.h"
 #include "stillframe/save_trace.h"
 #include "stillframe/target.h"
 #include "stillframe/throttle.h"

@@ -107,8 +107,8 @@ class Target {
   virtual Result<void> Resume() = 0;
   // Forks the target, paused with for_fork: once in a pause. kUnsupported where the fork fails,
   // with the limit that made it fail. From here on, not from the pause, the two memories are equal
-  // byte for byte: to fork, one thread has to run for a moment, and the kernel notes the CPU it is on
-  // in its struct rseq. It takes as long as copying the page tables does, some 20 ms per GiB.
+  // byte for byte: to fork, one thread has to run for a moment, and the kernel notes the CPU it is
+  // on in its struct rseq. It takes as long as copying the page tables does, some 20 ms per GiB.
   virtual Result<std::unique_ptr<FrozenMemory>> Fork() = 0;
   // Registers and all else that an ELF core needs, of a paused target.
   virtual Result<ProcessState> CaptureState() = 0;

@@ -71,7 +71,7 @@ class ThrottlePolicy {
 };
 
 struct ThrottleOptions {
-  std::string policy = "skip";  // skip, ramp or off
+  std::string policy = "skip";  // skip, ramp, adaptive or off
   Duration fault_limit = std::chrono::milliseconds(5);
   Duration poll_time = std::chrono::milliseconds(5);
   uint64_t poll_count = 200;

@@ -11,15 +11,31 @@
 #include <utility>
 
 namespace stillframe {
+namespace {
+
+// What a thread starts with is what its maker has at that moment.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
 
 ServiceThread::ServiceThread(std::string_view name, int nice, std::function<void()> run) {
   const std::string full_name = std::string(kServiceThreadPrefix) + std::string(name);
   std::promise<pid_t> started;
   std::future<pid_t> tid = started.get_future();
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const AllSignalsBlocked blocked;
   thread_ =
       std::thread([full_name, nice, run = std::move(run), started = std::move(started)]() mutable {
         prctl(PR_SET_NAME, full_name.c_str());
@@ -27,7 +43,6 @@ ServiceThread::ServiceThread(std::string_view name, int nice, std::function<void
         started.set_value(gettid());
         run();
       });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   tid_ = tid.get();
 }
 

@@ -20,7 +20,7 @@ class ServiceThread {
   ServiceThread() = default;
   // Returns when the thread has its name, its priority and its number. `name` comes behind the
   // prefix, at most 4 characters. `nice` as for setpriority(2); without the right to it, it stays
-  // as it is.
+  // as it is. Throws std::system_error where the system has no room for another thread.
   ServiceThread(std::string_view name, int nice, std::function<void()> run);
   ServiceThread(ServiceThread&&) = default;
   ServiceThread& operator=(ServiceThread&&) = default;

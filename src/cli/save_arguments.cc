@@ -20,7 +20,7 @@ using std::chrono::seconds;
 
 using Text = std::optional<std::string>;
 
-constexpr std::array<std::string_view, 3> kPolicies = {"skip", "ramp", "off"};
+constexpr std::array<std::string_view, 4> kPolicies = {"skip", "ramp", "adaptive", "off"};
 constexpr std::array<std::string_view, 3> kWays = {"wp", "fork", "stop"};
 constexpr std::array<std::string_view, 2> kOnLost = {"keep", "abort"};
 constexpr std::array<std::string_view, 4> kStyles = {"auto", "bar", "json", "none"};
@@ -40,7 +40,8 @@ struct RawOptions {
         force(p.AddFlag("force", 0, "Replace an existing file, which stays whole until then")),
         via(p.AddValue("via", 0, "wp|fork|stop",
                        "Write protection, a forked copy, or stopped (wp)")),
-        throttle(p.AddValue("throttle", 0, "skip|ramp|off", "When the scan holds back (skip)")),
+        throttle(
+            p.AddValue("throttle", 0, "skip|ramp|adaptive|off", "When the scan holds back (skip)")),
         fault_limit(p.AddValue("fault-limit", 0, "TIME", "A longer wait is a slow fault (5ms)")),
         poll_time(p.AddValue("poll-time", 0, "TIME", "One poll after a slow fault (5ms)")),
         poll_count(p.AddValue("poll-count", 0, "N", "Polls after a slow fault (200)")),
@@ -54,6 +55,7 @@ struct RawOptions {
         filter(p.AddValue("filter", 0, "MASK", "As coredump_filter (the target's own)")),
         include_dontdump(p.AddFlag("include-dontdump", 0, "Save MADV_DONTDUMP memory too")),
         trace(p.AddValue("trace", 0, "FILE", "Write what the save saw here, for the simulator")),
+        dry_run(p.AddFlag("dry-run", 0, "Only predict what each way would cost; needs no output")),
         json(p.AddFlag("json", 0, "The summary as one JSON object")),
         progress(p.AddValue("progress", 0, "auto|bar|json|none", "On stderr (auto: bar on a tty)")),
         quiet(p.AddFlag("quiet", 'q', "Only warnings and errors")),
@@ -76,6 +78,7 @@ struct RawOptions {
   const Text& filter;
   const bool& include_dontdump;
   const Text& trace;
+  const bool& dry_run;
   const bool& json;
   const Text& progress;
   const bool& quiet;
@@ -187,7 +190,8 @@ Result<SaveArguments> ParseSaveArguments(const std::vector<std::string>& argumen
     return parsed;
   }
   STILLFRAME_ASSIGN(parsed.pid, ParsePid(positionals.front()));
-  STILLFRAME_TRY(FillOutput(raw, parsed));
+  parsed.dry_run = raw.dry_run;
+  if (!parsed.dry_run) STILLFRAME_TRY(FillOutput(raw, parsed));
   STILLFRAME_TRY(FillOptions(raw, parsed.options));
   STILLFRAME_TRY(SetDuration("--exec-timeout", raw.exec_timeout, {milliseconds(1), hours(1)},
                              parsed.exec_timeout));

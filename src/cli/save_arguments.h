@@ -22,8 +22,9 @@ struct SaveArguments {
   pid_t pid = 0;
   std::string image;  // as the user named it; "-" is stdout
   bool force = false;
-  std::string trace;  // file for what the save saw; empty: none
-  SaveOptions options;  // at_instant is left to the caller
+  bool dry_run = false;  // only predict; image may be empty then
+  std::string trace;     // file for what the save saw; empty: none
+  SaveOptions options;   // at_instant is left to the caller
   std::optional<std::string> exec_paused;
   Duration exec_timeout = std::chrono::seconds(10);
   ProgressStyle progress = ProgressStyle::kNone;

@@ -14,7 +14,9 @@
 #include "cli/save_job.h"
 #include "cli/stream.h"
 #include "cli/trace_file.h"
+#include "report/forecast_report.h"
 #include "report/summary_report.h"
+#include "stillframe/save_forecast.h"
 
 namespace stillframe {
 namespace {
@@ -142,12 +144,22 @@ Result<std::unique_ptr<ExecPaused>> StartExec(SaveArguments& arguments) {
   return exec;
 }
 
+// No signal is caught: when we die, the target is as it was.
+int RunDryRun(const SaveArguments& arguments) {
+  const auto forecast = ForecastSave(arguments.pid, arguments.options);
+  if (!forecast) return EndWithError("save", forecast.error(), arguments.json);
+  return EndWithReport("save", arguments.json ? DumpJson(ForecastToJson(*forecast)) + "\n"
+                                              : ForecastToText(*forecast));
+}
+
 }  // namespace
 
 int RunSave(const std::vector<std::string>& arguments) {
   auto parsed = ParseSaveArguments(arguments, isatty(STDERR_FILENO) != 0);
   if (!parsed) return EndWithError("save", parsed.error(), WantsJson(arguments));
   if (!parsed->help.empty()) return EndWithReport("save", parsed->help);
+
+  if (parsed->dry_run) return RunDryRun(*parsed);
 
   // Forked first: a child that holds neither the output nor anything of the target.
   const auto exec = StartExec(*parsed);

@@ -20,7 +20,7 @@ namespace stillframe::evaluate {
 class LatencyBoard {
  public:
   static constexpr size_t kSlots = 8192;
-  static constexpr Duration kShortestSlot = std::chrono::milliseconds(10);
+  static constexpr Duration kShortestSlot = std::chrono::milliseconds(1);
 
   explicit LatencyBoard(size_t lanes);
 

@@ -1,6 +1,8 @@
 #include "evaluate/bench_self_fork.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +34,11 @@ int WriteOut(const char* path, std::span<const std::byte> memory) {
 int ForkAndWrite(const char* path, std::span<const std::byte> memory) {
   const pid_t child = fork();
   if (child < 0) return errno;
-  if (child == 0) _exit(WriteOut(path, memory));
+  if (child == 0) {
+    // Not to go on writing when the workload is killed.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    _exit(WriteOut(path, memory));
+  }
   int status = 0;
   while (waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return errno;

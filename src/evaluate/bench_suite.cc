@@ -85,7 +85,9 @@ class Suite {
     return std::clamp(Duration(static_cast<int64_t>(Median(saves_))), kShortestLook, kLongestLook);
   }
 
+  // A guess on the safe side; time slots are made to fit it.
   Duration LongestSave() const {
+    if (!saves_.empty()) return 2 * Duration(static_cast<int64_t>(Highest(saves_)));
     const BenchPlan& plan = result_.plan;
     const Bytes rate =
         plan.output.bandwidth.count > 0 ? std::min(plan.output.bandwidth, kSlowSave) : kSlowSave;

@@ -41,7 +41,7 @@ Result<void> Check(const SimulatorSetup& setup) {
     return Bad("a replay needs a trace");
   }
   const MachineModel& machine = setup.machine;
-  if (machine.cpus < 1) return Bad("there is a CPU at least");
+  if (machine.cpus < 1 || machine.others < 0) return Bad("there is a CPU at least");
   if (machine.service_us.size() != std::size(MachineModel::kServiceQuantiles) ||
       !std::is_sorted(machine.service_us.begin(), machine.service_us.end())) {
     return Bad("service times are rising, one for each quantile");
@@ -85,6 +85,7 @@ class Simulation {
       ++world_.report.events;
       const Duration writers = writers_->next();
       const Duration first = std::min({writers, tracker_.next(), saver_.next(), pump_.next()});
+      world_.cpus.Pass(first - world_.now);
       world_.now = first;
       if (first > world_.setup.longest) return End::kTooLong;
       // At one time the tracker comes first: it has the highest priority.

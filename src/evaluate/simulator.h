@@ -20,12 +20,14 @@ namespace stillframe::evaluate {
 // What things cost. The defaults were taken on the machine of docs/throttling.md.
 struct MachineModel {
   int cpus = 2;
+  int others = 0;  // threads of other programs that want all the CPU they can get
   // How long the tracker is busy with one fault: copy, open, hand on. Values at the quantiles of
   // kServiceQuantiles.
   static constexpr double kServiceQuantiles[] = {0,    0.1,  0.25,  0.5,    0.75, 0.9,
                                                  0.95, 0.99, 0.999, 0.9999, 1};
   std::vector<double> service_us = {7, 11, 12, 16, 21, 28, 33, 45, 70, 115, 300};
-  Duration wake = std::chrono::microseconds(30);      // of a thread that sleeps, on another CPU
+  Duration fault = std::chrono::microseconds(12);     // until a writer's fault can be read
+  Duration wake = std::chrono::microseconds(25);      // of a thread that sleeps, on another CPU
   Duration resume = std::chrono::microseconds(30);    // of a writer whose page was opened
   Duration read = std::chrono::microseconds(2);       // up to 16 faults
   Duration open = std::chrono::microseconds(4);       // a page that is saved already
@@ -42,10 +44,10 @@ struct WorkloadModel {
 
   std::string name;
   Pattern pattern = Pattern::kUniform;
-  int writers = 2;                 // 1 to 64, each a thread that waits for its own faults only
-  double rate = 0;                 // writes per second, all together; 0: as many as they can
-  double skew = 0.99;              // kSkewed: the exponent of Zipf's law, above 0 and below 2
-  Duration write = Duration(300);  // CPU time of one that does not fault
+  int writers = 2;     // 1 to 64, each a thread that waits for its own faults only
+  double rate = 0;     // writes per second, all together; 0: as many as they can
+  double skew = 0.99;  // kSkewed: the exponent of Zipf's law, above 0 and below 2
+  Duration write = std::chrono::microseconds(1);  // CPU time of one that does not fault
   // All of them write for so long in each period, at its start; zero: always.
   Duration burst{0};
   Duration period{0};

@@ -8,7 +8,9 @@
 namespace stillframe::evaluate {
 
 void SimulatedPump::Wake() {
-  if (next_ == kNever) next_ = world_.now + world_.machine.wake;
+  if (next_ != kNever) return;
+  world_.cpus.output = true;
+  next_ = world_.now + world_.machine.wake;
 }
 
 void SimulatedPump::PutFaulted() {

@@ -96,12 +96,11 @@ void SimulatedSaver::Push(Pages limit) {
 }
 
 Duration SimulatedSaver::Elapsed(Duration cpu) {
-  // The load changes from one microsecond to the next, and turns are much longer than that.
-  speed_ += (world_.cpus.Share().scan - speed_) / 8;
   slice_left_ -= cpu;
   if (slice_left_.count() > 0) return cpu;
   slice_left_ = world_.machine.slice;
-  const double away = static_cast<double>(world_.machine.slice.count()) * (1 / speed_ - 1);
+  const double away =
+      static_cast<double>(world_.machine.slice.count()) * (1 / world_.cpus.Share().scan - 1);
   return cpu + Duration(static_cast<int64_t>(away));
 }
 

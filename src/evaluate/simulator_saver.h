@@ -35,13 +35,11 @@ class SimulatedSaver {
   State state_ = State::kBuffers;
   Duration next_{0};
   bool wants_room_ = false;
-  bool holds_buffer_ = false;
   bool done_ = false;
   uint64_t cursor_ = 0;  // all below is saved
   Pages pushed_;
   uint64_t arrivals_seen_ = 0;
   Duration slice_left_;
-  double speed_ = 1;  // of late
   ThrottleSample::Reason reason_ = ThrottleSample::Reason::kFirst;
 };
 

@@ -12,6 +12,8 @@ namespace {
 // As the kernel weighs a nice value of 0, and of 5.
 constexpr double kWeight = 1024;
 constexpr double kOutputWeight = 335;
+constexpr double kOfLate = 3e6;      // ns
+constexpr double kLeastLeft = 0.05;  // of all CPUs, for those behind the tracker
 
 }  // namespace
 
@@ -29,40 +31,49 @@ Bytes SimulatedStage::used() const {
 
 void SimulatedStage::NotePeak() { peak = std::max(peak, used()); }
 
+void SimulatedCpus::Pass(Duration time) {
+  const double part = std::min(1.0, static_cast<double>(time.count()) / kOfLate);
+  const auto follow = [part](double& value, double now) { value += part * (now - value); };
+  follow(of_late_.writers, writers * writer_demand + switching);
+  follow(of_late_.tracker, tracker ? 1 : 0);
+  follow(of_late_.scan, scan ? 1 : 0);
+  follow(of_late_.output, output ? 1 : 0);
+}
+
 SimulatedCpus::Speeds SimulatedCpus::Share() const {
   struct Group {
     double count;
     double weight;
     double demand;  // of one
-    double speed;
+    double gets = -1;
   };
-  std::array<Group, 4> groups{{{static_cast<double>(writers), kWeight, writer_demand, -1},
-                               {static_cast<double>(resuming), kWeight, 1, -1},
-                               {scan ? 1.0 : 0.0, kWeight, 1, -1},
-                               {output ? 1.0 : 0.0, kOutputWeight, 1, -1}}};
-  double left = std::max(0.2, cpus - (tracker ? 1.0 : 0.0));
+  std::array<Group, 4> groups{{{writer_count_, kWeight, of_late_.writers / writer_count_},
+                               {1, kWeight, of_late_.scan},
+                               {1, kOutputWeight, of_late_.output},
+                               {others_, kWeight, 1}}};
+  double left = std::max(kLeastLeft, cpus_ - of_late_.tracker);
   // Whoever wants less than its share leaves the rest to the others: at most once for each group.
   for (size_t round = 0; round < groups.size(); ++round) {
     double weight = 0;
-    for (const Group& g : groups) weight += g.speed < 0 ? g.count * g.weight : 0;
+    for (const Group& g : groups) weight += g.gets < 0 ? g.count * g.weight : 0;
     if (weight == 0) break;
-    bool settled = false;
     const double per_weight = left / weight;
+    bool satisfied = false;
     for (Group& g : groups) {
-      if (g.speed >= 0 || g.count == 0 || per_weight * g.weight < g.demand) continue;
-      g.speed = g.demand;
+      if (g.gets >= 0 || per_weight * g.weight < g.demand) continue;
+      g.gets = g.demand;
       left -= g.count * g.demand;
-      settled = true;
+      satisfied = true;
     }
-    if (settled) continue;
+    if (satisfied) continue;
     for (Group& g : groups) {
-      if (g.speed < 0) g.speed = per_weight * g.weight;
+      if (g.gets < 0) g.gets = per_weight * g.weight;
     }
   }
   const auto speed = [](const Group& g) {
-    return g.count == 0 ? 1.0 : std::clamp(g.speed / g.demand, 0.01, 1.0);
+    return g.demand <= g.gets ? 1.0 : std::max(0.01, g.gets / g.demand);
   };
-  return {.writer = speed(groups[0]), .scan = speed(groups[2]), .output = speed(groups[3])};
+  return {.writer = speed(groups[0]), .scan = speed(groups[1]), .output = speed(groups[2])};
 }
 
 SimulatedWorld::SimulatedWorld(const SimulatorSetup& s)
@@ -71,9 +82,8 @@ SimulatedWorld::SimulatedWorld(const SimulatorSetup& s)
       random(s.seed),
       memory(ToPages(s.memory).count,
              s.workload.pattern == WorkloadModel::Pattern::kSkewed ? s.workload.skew : 0),
-      stage(s.stage) {
-  cpus.cpus = machine.cpus;
-}
+      stage(s.stage),
+      cpus(s.machine.cpus, s.machine.others, s.workload.writers) {}
 
 double SimulatedWorld::Uniform() {
   constexpr uint64_t kParts = uint64_t{1} << 53;

@@ -44,24 +44,45 @@ struct SimulatedStage {
   Bytes peak;
 };
 
-// Who wants a CPU just now. The tracker comes first, the others share by their priorities: writers
-// and scan alike, the output a third of that.
-struct SimulatedCpus {
-  int cpus = 1;
-  double writer_demand = 1;  // of one that does not wait
-  int writers = 0;           // that do not wait
-  int resuming = 0;          // those on their way back from a fault: a whole CPU each
-  bool tracker = false;
-  bool scan = false;
-  bool output = false;
-
-  // How much of a CPU each of them gets, at most 1.
+// Who wants a CPU. The tracker comes first, the others share by their priorities: writers and scan
+// alike, the output a third of that. A scheduler is fair over some milliseconds and lets whoever
+// mostly sleeps go first, so what counts is how much each of them wanted of late.
+class SimulatedCpus {
+ public:
+  // How much of what it wants each of them gets, at most 1.
   struct Speeds {
     double writer = 1;
     double scan = 1;
     double output = 1;
   };
+
+  SimulatedCpus(int cpus, int others, int writers)
+      : cpus_(cpus), others_(others), writer_count_(writers) {}
+
+  // Takes note that it has been as it is for so long.
+  void Pass(Duration time);
   Speeds Share() const;
+
+  // Just now.
+  double writer_demand = 1;  // of a writer that does not wait
+  int writers = 0;           // that do not wait
+  int switching = 0;         // on their way into a fault or back: a whole CPU each
+  bool tracker = false;
+  bool scan = false;
+  bool output = false;
+
+ private:
+  struct Demand {  // in CPUs, of late
+    double writers = 0;
+    double tracker = 0;
+    double scan = 0;
+    double output = 0;
+  };
+
+  const double cpus_;
+  const double others_;
+  const double writer_count_;
+  Demand of_late_;
 };
 
 struct SimulatedWorld {

@@ -125,7 +125,7 @@ void SimulatedWriters::DrawReplay(size_t i) {
     if (world_.memory.IsSaved(write.page)) continue;
     writers_[i].then = Then::kWrite;
     writers_[i].page = write.page;
-    next_[i] = std::max(world_.now, write.at - world_.machine.wake);
+    next_[i] = std::max(world_.now, write.at - world_.machine.wake - world_.machine.fault);
     return;
   }
   next_[i] = kNever;
@@ -140,13 +140,17 @@ void SimulatedWriters::Step() {
       return Draw(i);
     case Then::kWrite:
       return Write(i);
+    case Then::kFault:
+      next_[i] = kNever;
+      --world_.cpus.switching;
+      return world_.tracker->OnFault(i);
     case Then::kRun:
       break;
   }
   const Duration stall = world_.now - writer.faulted;
   world_.stalls.Record(stall);
   if (stall > world_.setup.fault_limit) ++world_.report.late;
-  --world_.cpus.resuming;
+  --world_.cpus.switching;
   if (model_.pattern != Pattern::kReplay) ++world_.cpus.writers;
   Count(writer, 1);
   if (model_.pattern == Pattern::kSequential && writer.page + 1 < world_.memory.pages()) {
@@ -176,16 +180,19 @@ void SimulatedWriters::Write(size_t i) {
 
 void SimulatedWriters::Fault(size_t i) {
   writers_[i].faulted = world_.now;
-  next_[i] = kNever;
+  writers_[i].then = Then::kFault;
   if (model_.pattern != Pattern::kReplay) --world_.cpus.writers;
-  world_.tracker->OnFault(i);
+  next_[i] = world_.now + Switching(world_.machine.fault);
+}
+
+Duration SimulatedWriters::Switching(Duration cpu) {
+  ++world_.cpus.switching;
+  return FromNs(ToNs(cpu) / world_.cpus.Share().writer);
 }
 
 void SimulatedWriters::Resume(size_t i) {
   writers_[i].then = Then::kRun;
-  ++world_.cpus.resuming;
-  const double speed = world_.cpus.Share().writer;
-  next_[i] = world_.now + FromNs(ToNs(world_.machine.resume) / speed);
+  next_[i] = world_.now + Switching(world_.machine.resume);
 }
 
 double SimulatedWriters::WritesAlone() const {

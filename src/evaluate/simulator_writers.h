@@ -31,7 +31,7 @@ class SimulatedWriters {
   double WritesAlone() const;
 
  private:
-  enum class Then { kWrite, kDrawAgain, kRun };
+  enum class Then { kWrite, kFault, kDrawAgain, kRun };
   struct Writer {
     Then then = Then::kDrawAgain;
     uint64_t page = 0;     // that it writes next, or waits for; sequential: from where it goes on
@@ -52,6 +52,8 @@ class SimulatedWriters {
   bool InBurst(Duration time) const;
   void Write(size_t i);
   void Fault(size_t i);
+  // How long so much work in the kernel takes a writer just now, which then counts as at it.
+  Duration Switching(Duration cpu);
   // Counts `n` writes of it.
   void Count(Writer& writer, double n);
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/fail_point.h"
+#include "sys/kernel_constants.h"
 #include "sys/userfaultfd.h"
 
 namespace stillframe {
@@ -70,6 +71,15 @@ Result<FaultChannel> FaultChannel::Connect(int userfaultfd) {
   const std::string path = "/proc/self/fdinfo/" + std::to_string(userfaultfd);
   UniqueFd fdinfo(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return FaultChannel(userfaultfd, std::move(fdinfo), shared);
+}
+
+Result<FaultChannel> FaultChannel::ConnectAsync(int userfaultfd) {
+  const UffdResult api = UffdApi(userfaultfd, UFFD_FEATURE_PAGEFAULT_FLAG_WP | kUffdFeatureWpAsync);
+  if (!api.ok()) {
+    return FailErrno(api.error, "asking the kernel for asynchronous write-protection",
+                     "this needs Linux 6.7 or later", ErrorCode::kUnsupported);
+  }
+  return FaultChannel(userfaultfd, UniqueFd(), false);
 }
 
 RegisterOutcome FaultChannel::Register(AddressRange range) const {

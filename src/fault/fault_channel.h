@@ -59,6 +59,10 @@ class FaultChannel {
   // word (remap, remove, unmap), not for forks: an untracked child simply runs.
   static Result<FaultChannel> Connect(int userfaultfd);
 
+  // The same for watching only: the kernel itself opens a page that is written, at once, and tells
+  // nobody; no events. kUnsupported on kernels before 6.7.
+  static Result<FaultChannel> ConnectAsync(int userfaultfd);
+
   // False on kernels before 5.19: shared memory and hugetlb can't be write-protected.
   bool handles_shared() const { return handles_shared_; }
   int descriptor() const { return fd_; }

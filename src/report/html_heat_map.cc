@@ -4,11 +4,6 @@
 #include <cmath>
 
 namespace stillframe {
-namespace {
-
-constexpr Duration kFirstColumn = std::chrono::milliseconds(1);
-
-}  // namespace
 
 size_t HtmlHeatMap::RowOf(Duration latency) {
   if (latency <= kLowest) return 0;
@@ -17,9 +12,9 @@ size_t HtmlHeatMap::RowOf(Duration latency) {
   return std::min(kRows - 1, static_cast<size_t>(decades * kRowsPerDecade));
 }
 
-HtmlHeatMapBuilder::HtmlHeatMapBuilder(Duration begin) {
+HtmlHeatMapBuilder::HtmlHeatMapBuilder(Duration begin, Duration column) {
   map_.begin = begin;
-  map_.column = kFirstColumn;
+  map_.column = std::max(Duration(1), column);
 }
 
 void HtmlHeatMapBuilder::Add(Duration at, Duration latency, uint64_t count) {

@@ -31,12 +31,14 @@ struct HtmlHeatMap {
   static size_t RowOf(Duration latency);
 };
 
-// Fills a heat map. Columns start 1 ms wide; when there are too many, each two become one. Thread
-// rule: one thread.
+// Fills a heat map. When there are too many columns, each two become one. Thread rule: one thread.
 class HtmlHeatMapBuilder {
  public:
-  // `begin`: where the time axis starts; what is earlier counts into the first column.
-  explicit HtmlHeatMapBuilder(Duration begin = Duration(0));
+  // `begin`: where the time axis starts; what is earlier counts into the first column. `column`:
+  // how wide columns are at first, above zero; who has times to 10 ms only gives 10 ms, or 9 of 10
+  // columns stay empty.
+  explicit HtmlHeatMapBuilder(Duration begin = Duration(0),
+                              Duration column = std::chrono::milliseconds(1));
 
   // `at`: when the write was begun (or, of a wait, when the fault arrived).
   void Add(Duration at, Duration latency, uint64_t count = 1);

@@ -17,7 +17,7 @@ struct HtmlTimeline {
     // Shares of the bin's time, 0 to 1; what is left of 1 is time about which nothing is known.
     double pushing = 0;       // the scan pushed pages
     double holding_back = 0;  // the throttle let it push nothing
-    double no_room = 0;       // it would have, but the stage was full
+    double no_room = 0;       // it would have, but the output had not taken its last runs yet
     Bytes stage{0};           // most that was used
     bool stage_known = false;
     Bytes sent{0};  // to the output, in this bin

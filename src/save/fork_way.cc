@@ -34,14 +34,17 @@ Result<void> ForkWay::WhilePaused() {
 // they were before the pause they may be out of date. A mapping's flags are the same for all of it,
 // so the child has all of its pages or none.
 Result<void> ForkWay::CopyWhatIsNotInherited() {
-  const PageScanner ours(child_->pagemap(), PageScanner::Wanted::kPresent);
-  const PageScanner theirs(memory_.pagemap, PageScanner::Wanted::kPresent);
+  const PageScanner of_child(child_->pagemap(), PageScanner::Wanted::kPresent);
+  const PageScanner of_target(memory_.pagemap, PageScanner::Wanted::kPresent);
   for (PlannedMapping& planned : context_.planner.plan()) {
     if (planned.treatment != Treatment::kArm) continue;
-    const Result<bool> inherited = ours.FindsAny(planned.saved);
-    if (!inherited) break;
+    const Result<bool> inherited = of_child.FindsAny(planned.saved);
+    if (!inherited) {
+      STILLFRAME_TRY(CheckChild());
+      return tl::unexpected(inherited.error());
+    }
     if (*inherited && IsPrivateAnonymous(planned.mapping)) continue;
-    STILLFRAME_ASSIGN(const bool present, theirs.FindsAny(planned.saved));
+    STILLFRAME_ASSIGN(const bool present, of_target.FindsAny(planned.saved));
     if (present) planned.treatment = Treatment::kCopy;
   }
   // A child that is gone has no pages either.

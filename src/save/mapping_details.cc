@@ -7,6 +7,8 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "sys/process_status.h"
+
 namespace stillframe {
 namespace {
 
@@ -60,7 +62,7 @@ bool CarryDetails(std::span<const Mapping> earlier, std::vector<Mapping>* now) {
 
 bool AskFileForDetails(pid_t pid, Mapping* mapping) {
   char path[96];
-  std::snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
+  std::snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, LiveThreadOf(pid),
                 mapping->range.begin.value, mapping->range.end.value);
   struct statfs file_system = {};
   if (statfs(path, &file_system) != 0) return false;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "save/without_exceptions.h"
+
 namespace stillframe {
 namespace {
 
@@ -26,7 +28,7 @@ void OutputPump::Run() {
   while (!stopping_.load(std::memory_order_acquire)) {
     // Read before the stage is looked at: what was put in before it was set is then seen.
     const bool finishing = finishing_.load(std::memory_order_acquire);
-    const Result<bool> wrote = WriteOne();
+    const Result<bool> wrote = WithoutExceptions("while writing", [this] { return WriteOne(); });
     if (!wrote) {
       result_ = tl::unexpected(wrote.error());
       failed_.store(true, std::memory_order_release);

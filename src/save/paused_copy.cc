@@ -17,7 +17,9 @@ bool IsData(const Stretch& stretch) {
   return stretch.source == Stretch::Source::kMemory || stretch.source == Stretch::Source::kFile;
 }
 
-Result<Bytes> DataIn(const StillMemory& memory, std::span<const PlannedMapping> planned) {
+}  // namespace
+
+Result<Bytes> BytesToCopy(const StillMemory& memory, std::span<const PlannedMapping> planned) {
   Bytes size;
   for (const PlannedMapping& plan : planned) {
     if (plan.treatment != Treatment::kCopy) continue;
@@ -29,12 +31,12 @@ Result<Bytes> DataIn(const StillMemory& memory, std::span<const PlannedMapping> 
   return size;
 }
 
-}  // namespace
-
 Result<void> PausedCopies::Reserve(const StillMemory& memory,
-                                   std::span<const PlannedMapping> planned, Bytes available) {
+                                   std::span<const PlannedMapping> planned, Bytes available,
+                                   Bytes more) {
   budget_ = MemoryBudget(available);
-  STILLFRAME_ASSIGN(const Bytes size, DataIn(memory, planned));
+  STILLFRAME_ASSIGN(Bytes size, BytesToCopy(memory, planned));
+  size += more;
   if (size.count == 0) return {};
   STILLFRAME_TRY(budget_.Take(size));
   STILLFRAME_ASSIGN(MappedMemory chunk, MapMemory(size));

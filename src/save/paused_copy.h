@@ -17,6 +17,10 @@
 
 namespace stillframe {
 
+// How much of `planned` is to be copied inside the pause, the target running meanwhile: holes not
+// counted.
+Result<Bytes> BytesToCopy(const StillMemory& memory, std::span<const PlannedMapping> planned);
+
 // Holds the copies until they are written: the stage is for pages on their way. Their memory is
 // bounded by what is available on the system, and mapped and touched before the pause, as far as
 // the need is known by then, so that the pause waits for no page of ours.
@@ -26,10 +30,11 @@ class PausedCopies {
  public:
   PausedCopies() = default;
 
-  // Before the pause, the target running: gets memory for what is planned to be copied. kLimit when
-  // that is more than `available`, or can't be had.
+  // Before the pause, the target running: gets memory for what is planned to be copied, and for
+  // `more` pages that TakePages will be given. kLimit when that is more than `available`, or can't
+  // be had.
   Result<void> Reserve(const StillMemory& memory, std::span<const PlannedMapping> planned,
-                       Bytes available);
+                       Bytes available, Bytes more = Bytes{0});
 
   // Inside the pause: copies all of `planned` whose treatment is kCopy. Asks `cancelled` between
   // pieces of 1 MiB and gives up with kInterrupted. What is more than was reserved is got now:

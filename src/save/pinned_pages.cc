@@ -45,23 +45,38 @@ Result<UniqueFd> OpenProcess(const Target& target) {
   return FailErrno(errno, "opening the target's directory in /proc");
 }
 
+size_t CountRings(std::span<const Mapping> mappings) {
+  return static_cast<size_t>(std::ranges::count(mappings, "anon_inode:[io_uring]", &Mapping::name));
+}
+
 }  // namespace
 
-Result<PinnedMemory> PinnedMemory::Look(const Target& target) {
+Result<void> PinnedMemory::Look(const Target& target, std::span<const Mapping> mappings) {
   STILLFRAME_ASSIGN(const UniqueFd directory, OpenProcess(target));
-  PinnedMemory pinned;
-  pinned.holds_ring_ = HoldsUring(directory.get());
-  return pinned;
+  STILLFRAME_ASSIGN(rings_, FindUrings(directory.get()));
+  STILLFRAME_ASSIGN(const std::vector<AddressRange> buffers,
+                    ReadUringBuffers(directory.get(), rings_));
+  for (const AddressRange buffer : buffers) size_ += buffer.size();
+  ring_mappings_ = CountRings(mappings);
+  // By its pid: whose descriptors they were is certain only while it is the same process.
+  return target.CheckAlive();
 }
 
 Result<std::vector<AddressRange>> PinnedMemory::Find(const Target& target,
-                                                     std::span<const Mapping> mappings) const {
-  const bool maps_ring = std::ranges::any_of(
-      mappings, [](const Mapping& mapping) { return mapping.name == "anon_inode:[io_uring]"; });
-  if (!holds_ring_ && !maps_ring) return std::vector<AddressRange>();
+                                                     std::span<const Mapping> mappings) {
+  const size_t mapped = CountRings(mappings);
+  if (rings_.empty() && mapped == 0) return std::vector<AddressRange>();
   STILLFRAME_ASSIGN(const UniqueFd directory, OpenProcess(target));
-  auto found = ReadUringBuffers(directory.get());
-  // By its pid: whose descriptors they were is certain only while it is the same process.
+  if (mapped > ring_mappings_) {
+    STILLFRAME_ASSIGN(rings_, FindUrings(directory.get()));
+  }
+  if (rings_.empty()) {
+    return Fail(ErrorCode::kUnsupported,
+                "the target uses an io_uring whose descriptor it has closed: the memory registered "
+                "with it is written without a fault and can't be found",
+                "--via fork");
+  }
+  auto found = ReadUringBuffers(directory.get(), rings_);
   STILLFRAME_TRY(target.CheckAlive());
   return found;
 }

@@ -8,6 +8,7 @@
 #include "stillframe/mapping.h"
 #include "stillframe/target.h"
 #include "stillframe/units.h"
+#include "sys/uring_buffers.h"
 #include "track/tracked_memory.h"
 
 namespace stillframe {
@@ -17,16 +18,22 @@ namespace stillframe {
 // Thread rule: one thread.
 class PinnedMemory {
  public:
-  // Before the pause: whether there will be anything to look for. To ask each descriptor takes too
-  // long for a pause when there are thousands.
-  static Result<PinnedMemory> Look(const Target& target);
-  // As a paused target stands. A ring that came after Look is found by its mapping; one without any
-  // (IORING_SETUP_NO_MMAP) would be missed.
-  Result<std::vector<AddressRange>> Find(const Target& target,
-                                         std::span<const Mapping> mappings) const;
+  // Before the pause: which rings there are, since to ask thousands of descriptors takes too long
+  // for a pause, and how much they may write to.
+  Result<void> Look(const Target& target, std::span<const Mapping> mappings);
+  Bytes size() const { return size_; }
+  bool empty() const { return rings_.empty(); }
+
+  // As a paused target stands. Rings that came after Look are found by their mappings.
+  // kUnsupported when there is a mapping of a ring and no descriptor: what is registered with it
+  // can't be known. A ring that came after Look and has no mapping (IORING_SETUP_NO_MMAP) is
+  // missed.
+  Result<std::vector<AddressRange>> Find(const Target& target, std::span<const Mapping> mappings);
 
  private:
-  bool holds_ring_ = false;
+  std::vector<UringDescriptor> rings_;
+  size_t ring_mappings_ = 0;
+  Bytes size_;
 };
 
 // Takes the pages of `memory` that existed at the instant out of the hands of scan and tracker, as

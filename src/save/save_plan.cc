@@ -79,7 +79,7 @@ bool IsPrivateAnonymous(const Mapping& mapping) {
 
 bool IsAnonymousHugetlb(const Mapping& mapping) {
   return mapping.hugetlb && !mapping.shared &&
-         (!mapping.has_file() || mapping.name.starts_with("/anon_hugepage"));
+         (!mapping.has_file() || mapping.name == "/anon_hugepage (deleted)");
 }
 
 std::set<FileId> SharedFiles(std::span<const Mapping> mappings) {

@@ -10,6 +10,7 @@
 
 #include "save/mapping_details.h"
 #include "sys/proc_file.h"
+#include "sys/process_status.h"
 
 namespace stillframe {
 
@@ -56,7 +57,8 @@ void SavePlanner::NameShared() {
 Result<uint64_t> SavePlanner::ReadFilter() const {
   if (is_self_) return ~uint64_t{0};  // the caller named the ranges
   if (options_.filter) return *options_.filter;
-  const std::string path = "/proc/" + std::to_string(target_.pid()) + "/coredump_filter";
+  const std::string path =
+      "/proc/" + std::to_string(LiveThreadOf(target_.pid())) + "/coredump_filter";
   STILLFRAME_ASSIGN(const std::string text, ReadFileAt(AT_FDCWD, path.c_str(), "reading " + path));
   uint64_t filter = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), filter, 16).ec != std::errc()) {

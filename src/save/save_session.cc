@@ -6,7 +6,6 @@
 #include <atomic>
 #include <ctime>
 #include <memory>
-#include <new>
 #include <utility>
 
 #include "base/fail_point.h"
@@ -15,6 +14,7 @@
 #include "save/save_context.h"
 #include "save/save_options.h"
 #include "save/save_way.h"
+#include "save/without_exceptions.h"
 #include "stillframe/save.h"
 #include "throttle/recording_policy.h"
 
@@ -25,18 +25,6 @@ uint64_t UnixNanoseconds() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-// Calls it, and makes an error of memory that can't be had: whatever becomes of us, the target must
-// run on.
-template <class Step>
-auto WithoutBadAlloc(const char* when, const Step& step) -> decltype(step()) {
-  try {
-    return step();
-  } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kLimit, std::string("out of memory ") + when,
-                "a smaller --stage, or --filter to leave mappings out");
-  }
 }
 
 class Session final : public SaveSession {
@@ -74,11 +62,11 @@ Result<SaveSummary> Session::Run() {
   const RcuThread rcu;
   started_ = context_.clock.Now();
   started_ns_.store(started_.time_since_epoch().count(), std::memory_order_relaxed);
-  Result<void> result = WithoutBadAlloc("before the pause", [this] { return Prepare(); });
+  Result<void> result = WithoutExceptions("before the pause", [this] { return Prepare(); });
   if (result) result = TakeInstant();
   if (result) {
     Enter(SavePhase::kSaving);
-    result = WithoutBadAlloc("while saving", [this] { return way_->SavePages(); });
+    result = WithoutExceptions("while saving", [this] { return way_->SavePages(); });
   }
   if (!result) {
     // Whatever blocks on the output must not hold up the release.
@@ -87,7 +75,7 @@ Result<SaveSummary> Session::Run() {
   }
   Enter(SavePhase::kFinishing);
   ReleaseTarget();
-  if (result) result = Publish();
+  if (result) result = WithoutExceptions("at the end", [this] { return Publish(); });
   Enter(SavePhase::kDone);
   way_->End();
   if (!result) return tl::unexpected(result.error());
@@ -108,12 +96,13 @@ Result<void> Session::Prepare() {
 Result<void> Session::TakeInstant() {
   Enter(SavePhase::kPausing);
   STILLFRAME_TRY(context_.CheckCancelled());
-  STILLFRAME_TRY(
-      context_.target->Pause(PauseOptions{.stop_timeout = context_.options.stop_timeout,
-                                          .cancelled = [this] { return context_.IsCancelled(); },
-                                          .for_fork = way_->needs_fork()}));
+  STILLFRAME_TRY(WithoutExceptions("while the target was being stopped", [this] {
+    return context_.target->Pause({.stop_timeout = context_.options.stop_timeout,
+                                   .cancelled = [this] { return context_.IsCancelled(); },
+                                   .for_fork = way_->needs_fork()});
+  }));
   const Result<void> result =
-      WithoutBadAlloc("while the target stood still", [this] { return WhilePaused(); });
+      WithoutExceptions("while the target stood still", [this] { return WhilePaused(); });
   way_->BeforeResume(result.has_value());
   const Result<void> resumed = context_.target->Resume();
   context_.resumed = context_.clock.Now();
@@ -204,7 +193,7 @@ Result<std::unique_ptr<SaveSession>> SaveSession::Create(std::unique_ptr<Target>
   }
   STILLFRAME_ASSIGN(auto policy, MakeThrottlePolicy(options.throttle));
   policy = RecordInto(options.trace, std::move(policy));
-  return WithoutBadAlloc("for the stage", [&]() -> Result<std::unique_ptr<SaveSession>> {
+  return WithoutExceptions("for the stage", [&]() -> Result<std::unique_ptr<SaveSession>> {
     return std::make_unique<Session>(std::move(target), std::move(sink), std::move(options),
                                      std::move(policy));
   });

@@ -1,6 +1,7 @@
 #include "save/stop_way.h"
 
 #include "base/fail_point.h"
+#include "save/pinned_pages.h"
 
 namespace stillframe {
 
@@ -12,7 +13,14 @@ StopWay::StopWay(SaveContext& context)
 Result<void> StopWay::Prepare() {
   // Not needed: nothing of the target is registered.
   context_.target->CloseUserfaultfd();
-  return context_.planner.Make({});
+  STILLFRAME_TRY(context_.planner.Make({}));
+  PinnedMemory rings;
+  STILLFRAME_TRY(rings.Look(*context_.target, context_.planner.mappings()));
+  if (rings.empty()) return {};
+  return Fail(
+      ErrorCode::kUnsupported,
+      "the target uses io_uring: the kernel would go on writing for it while it stands still",
+      "--via fork, or wp");
 }
 
 Result<void> StopWay::WhilePaused() {

@@ -46,8 +46,8 @@ Result<void> WriteProtectWay::Prepare() {
                                         .shared = context_.is_self && channel_->handles_shared(),
                                         .largest_page = std::min(MiB(2), stage_->size() / 4)}));
   if (context_.is_self) return PrepareOwn();
-  STILLFRAME_ASSIGN(pinned_, PinnedMemory::Look(target));
-  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory());
+  STILLFRAME_TRY(pinned_.Look(target, context_.planner.mappings()));
+  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(), pinned_.size());
 }
 
 Result<void> WriteProtectWay::PrepareOwn() {

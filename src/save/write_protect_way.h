@@ -63,13 +63,14 @@ class WriteProtectWay final : public SaveWay {
   std::optional<FaultChannel> channel_;
   std::optional<ArmedMemory> armed_;
   MappedPtr<FaultTracker> tracker_;
-  std::optional<TrackerThread> tracker_thread_;
   MappedPtr<TrackedMemory> tracked_;
   PinnedMemory pinned_;
   PausedCopies copies_;
   std::optional<OutputPump> pump_;
   MappedPtr<LinearSaver> saver_;
   uint64_t lost_checked_ = 0;
+  // Behind all that it uses: whatever way this ends, the thread ends first.
+  std::optional<TrackerThread> tracker_thread_;
 
   // Read by AddTo(SaveProgress*), from any thread.
   std::atomic<const LinearSaver*> running_saver_ = nullptr;

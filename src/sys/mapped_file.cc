@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/unique_fd.h"
+#include "sys/process_status.h"
 
 namespace stillframe {
 namespace {
@@ -50,7 +51,7 @@ std::set<FileId> FilesMappedByOthers(pid_t pid, const std::set<FileId>& files) {
 
 UniqueFd OpenMappedFile(pid_t pid, const Mapping& mapping) {
   char path[96];
-  std::snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
+  std::snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, LiveThreadOf(pid),
                 mapping.range.begin.value, mapping.range.end.value);
   return UniqueFd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }

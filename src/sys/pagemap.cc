@@ -67,7 +67,8 @@ Result<void> PageScanner::ScanByIoctl(AddressRange range, size_t at_once,
   const uint64_t unwanted =
       wanted_ == Wanted::kArmed ? kPageIsWritten | kPageIsPfnZero : kPageIsPfnZero;
   uint64_t start = range.begin.value;
-  while (start < range.end.value) {
+  bool more = true;
+  while (more && start < range.end.value) {
     PmScanArg arg{};
     arg.size = sizeof(arg);
     arg.start = start;
@@ -84,8 +85,8 @@ Result<void> PageScanner::ScanByIoctl(AddressRange range, size_t at_once,
       if (errno == ESRCH) return Fail(ErrorCode::kTargetGone, kGoneMessage);
       return FailErrno(errno, "PAGEMAP_SCAN of the target");
     }
-    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
-      if (!found({TargetAddress{regions[i].start}, TargetAddress{regions[i].end}})) return {};
+    for (size_t i = 0; more && i < static_cast<size_t>(n); ++i) {
+      more = found({TargetAddress{regions[i].start}, TargetAddress{regions[i].end}});
     }
     // A full vector may end in the middle of the walk: go on behind the last region, whatever
     // walk_end says.

@@ -46,4 +46,8 @@ ReadOutcome ReadProcessMemory(pid_t pid, int memory_fd, TargetAddress from,
   return ReadThroughMemFile(memory_fd, from, to, done);
 }
 
+ReadOutcome ReadMemoryFile(int memory_fd, TargetAddress from, std::span<const iovec> to) {
+  return ReadThroughMemFile(memory_fd, from, to, 0);
+}
+
 }  // namespace stillframe

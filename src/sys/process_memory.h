@@ -18,6 +18,10 @@ namespace stillframe {
 ReadOutcome ReadProcessMemory(pid_t pid, int memory_fd, TargetAddress from,
                               std::span<const iovec> to);
 
+// /proc/PID/mem only. It is bound to one address space, and slower; but process_vm_readv pins the
+// pages it reads, and a page that is shared with a parent is copied by that.
+ReadOutcome ReadMemoryFile(int memory_fd, TargetAddress from, std::span<const iovec> to);
+
 }  // namespace stillframe
 
 #endif  // STILLFRAME_SYS_PROCESS_MEMORY_H_

@@ -1,5 +1,7 @@
 #include "sys/process_status.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -80,6 +82,17 @@ std::optional<ProcessStatus> ReadStatus(int directory, const char* path) {
 std::optional<ProcessStat> ReadStat(int directory, const char* path) {
   std::array<char, 2048> buffer;
   return ParseStat(ReadSmallFile(directory, path, buffer));
+}
+
+pid_t LiveThreadOf(pid_t pid) {
+  const auto leader = ReadStat(AT_FDCWD, ProcPath("/proc/", pid, "stat").c_str());
+  if (leader && !leader->dead()) return pid;
+  NumberedEntries threads(AT_FDCWD, ProcPath("/proc/", pid, "task").c_str());
+  while (const pid_t tid = threads.Next()) {
+    const auto stat = ReadStat(AT_FDCWD, ProcPath("/proc/", tid, "stat").c_str());
+    if (stat && !stat->dead() && !stat->kernel_worker()) return tid;
+  }
+  return pid;
 }
 
 }  // namespace stillframe

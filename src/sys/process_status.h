@@ -45,6 +45,10 @@ std::optional<ProcessStat> ParseStat(std::string_view text);
 std::optional<ProcessStatus> ReadStatus(int directory, const char* path);
 std::optional<ProcessStat> ReadStat(int directory, const char* path);
 
+// A thread of the process that lives: the leader, or another one when the leader has exited, whose
+// own files in /proc then tell nothing of the process's memory. `pid` itself where there is none.
+pid_t LiveThreadOf(pid_t pid);
+
 }  // namespace stillframe
 
 #endif  // STILLFRAME_SYS_PROCESS_STATUS_H_

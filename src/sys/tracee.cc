@@ -75,11 +75,11 @@ int PtraceKillWithTracer(pid_t tid, bool suspend_seccomp) {
   return CallForErrno(PTRACE_SETOPTIONS, tid, 0, options);
 }
 
-pid_t PtraceFindNews(pid_t except) {
+pid_t PtraceFindNews() {
   siginfo_t info{};
   constexpr int kKinds = WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL;
   if (waitid(P_ALL, 0, &info, kKinds) != 0) return 0;
-  return info.si_pid == except ? 0 : info.si_pid;
+  return info.si_pid;
 }
 
 int PtraceInterrupt(pid_t tid) { return CallForErrno(PTRACE_INTERRUPT, tid, 0, 0); }

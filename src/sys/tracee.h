@@ -45,11 +45,12 @@ int PtraceSuspendSeccomp(pid_t tid);
 // Asks a thread to stop with kTrap. May be asked of a stopped thread: it then stops again right
 // after it is resumed.
 int PtraceInterrupt(pid_t tid);
-// A stopped thread is killed when its tracer ends, in whatever way. With `suspend_seccomp` as above.
+// A stopped thread is killed when its tracer ends, in whatever way. With `suspend_seccomp` as
+// above.
 int PtraceKillWithTracer(pid_t tid, bool suspend_seccomp);
-// A tracee that has a stop or its end to tell which nobody has asked for yet, `except` left out; 0
-// for none. It stays to be asked for. For a process whose tracees are its only children.
-pid_t PtraceFindNews(pid_t except);
+// A tracee that has a stop or its end to tell which nobody has asked for yet; 0 for none. It stays
+// to be asked for. For a process whose tracees are its only children.
+pid_t PtraceFindNews();
 // What the thread did since it was last asked, without waiting. Reaps it as below when it is dead.
 ThreadStop PtracePoll(pid_t tid);
 // Takes note of a tracee's death, without which its process can't end; true when it is dead. Stops

@@ -6,13 +6,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "sys/pidfd.h"
 #include "sys/proc_file.h"
+#include "sys/process_status.h"
 
 namespace stillframe {
 namespace {
@@ -63,29 +67,67 @@ bool ParseBuffer(std::string_view line, std::vector<AddressRange>* buffers) {
   return true;
 }
 
-bool IsRing(int directory, pid_t fd) {
+// "task/TID/KIND/FD", below /proc/PID.
+class DescriptorPath {
+ public:
+  DescriptorPath(const char* kind, const UringDescriptor& ring) {
+    std::snprintf(text_.data(), text_.size(), "task/%d/%s/%d", ring.thread, kind, ring.fd);
+  }
+  const char* c_str() const { return text_.data(); }
+
+ private:
+  std::array<char, 64> text_{};
+};
+
+bool IsRing(int directory, const UringDescriptor& descriptor) {
   std::array<char, 64> name{};
-  const ssize_t n =
-      readlinkat(directory, ProcPath("fd/", fd, "").c_str(), name.data(), name.size());
+  const DescriptorPath path("fd", descriptor);
+  const ssize_t n = readlinkat(directory, path.c_str(), name.data(), name.size());
   return n > 0 && std::string_view(name.data(), static_cast<size_t>(n)) == kRing;
 }
 
-Result<void> AddRing(int directory, pid_t fd, std::vector<AddressRange>* buffers) {
+Result<void> FindInTableOf(int directory, pid_t thread, std::vector<UringDescriptor>* rings) {
+  NumberedEntries descriptors(directory, TaskPath(thread, "fd").c_str());
+  // The list can't tell descriptor 0 from its end, so that one is asked for by itself.
+  int fd = 0;
+  do {
+    if (IsRing(directory, {thread, fd})) rings->push_back({thread, fd});
+    fd = descriptors.Next();
+  } while (fd != 0);
+  if (descriptors.error() == 0 || descriptors.error() == ENOENT) return {};
+  return FailErrno(descriptors.error(), "listing the target's descriptors");
+}
+
+// One thread of each descriptor table; most programs have one table. A leader that has exited has
+// none, though its threads live.
+std::vector<pid_t> ThreadPerTable(int directory) {
+  std::vector<pid_t> threads;
+  NumberedEntries all(directory, "task");
+  while (const pid_t tid = all.Next()) {
+    const auto stat = ReadStat(directory, TaskPath(tid, "stat").c_str());
+    if (!stat || stat->dead()) continue;
+    const bool seen = std::ranges::any_of(
+        threads, [tid](pid_t other) { return SameDescriptorTable(tid, other) == true; });
+    if (!seen) threads.push_back(tid);
+  }
+  return threads;
+}
+
+Result<void> AddRing(int directory, const UringDescriptor& ring,
+                     std::vector<AddressRange>* buffers) {
   for (int i = 0; i < kTries; ++i) {
     if (i > 0) nanosleep(&kBetweenTries, nullptr);
-    const ProcPath path("fdinfo/", fd, "");
+    const DescriptorPath path("fdinfo", ring);
     const auto text = ReadFileAt(directory, path.c_str(), "reading the state of an io_uring");
-    if (!text) {
-      if (!IsRing(directory, fd)) return {};  // closed meanwhile
-      return tl::unexpected(text.error());
-    }
+    if (!IsRing(directory, ring)) return {};  // closed meanwhile
+    if (!text) return tl::unexpected(text.error());
     if (const auto found = ParseUringBuffers(*text)) {
       buffers->insert(buffers->end(), found->begin(), found->end());
       return {};
     }
   }
   return Fail(ErrorCode::kLimit,
-              "the buffers registered with io_uring descriptor " + std::to_string(fd) +
+              "the buffers registered with io_uring descriptor " + std::to_string(ring.fd) +
                   " can't be listed: the ring is too busy",
               "try again");
 }
@@ -109,26 +151,18 @@ std::optional<std::vector<AddressRange>> ParseUringBuffers(std::string_view fdin
   return std::nullopt;
 }
 
-bool HoldsUring(int directory) {
-  NumberedEntries descriptors(directory, "fd");
-  // The list can't tell descriptor 0 from its end, so that one is asked for by itself.
-  if (IsRing(directory, 0)) return true;
-  while (const pid_t fd = descriptors.Next()) {
-    if (IsRing(directory, fd)) return true;
+Result<std::vector<UringDescriptor>> FindUrings(int directory) {
+  std::vector<UringDescriptor> rings;
+  for (const pid_t thread : ThreadPerTable(directory)) {
+    STILLFRAME_TRY(FindInTableOf(directory, thread, &rings));
   }
-  return false;
+  return rings;
 }
 
-Result<std::vector<AddressRange>> ReadUringBuffers(int directory) {
+Result<std::vector<AddressRange>> ReadUringBuffers(int directory,
+                                                   std::span<const UringDescriptor> rings) {
   std::vector<AddressRange> buffers;
-  NumberedEntries descriptors(directory, "fd");
-  if (IsRing(directory, 0)) STILLFRAME_TRY(AddRing(directory, 0, &buffers));
-  while (const pid_t fd = descriptors.Next()) {
-    if (IsRing(directory, fd)) STILLFRAME_TRY(AddRing(directory, fd, &buffers));
-  }
-  if (descriptors.error() != 0 && descriptors.error() != ENOENT) {
-    return FailErrno(descriptors.error(), "listing the target's descriptors");
-  }
+  for (const UringDescriptor& ring : rings) STILLFRAME_TRY(AddRing(directory, ring, &buffers));
   return buffers;
 }
 

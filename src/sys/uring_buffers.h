@@ -3,7 +3,10 @@
 #ifndef STILLFRAME_SYS_URING_BUFFERS_H_
 #define STILLFRAME_SYS_URING_BUFFERS_H_
 
+#include <sys/types.h>
+
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -17,14 +20,22 @@ namespace stillframe {
 // somebody is submitting.
 std::optional<std::vector<AddressRange>> ParseUringBuffers(std::string_view fdinfo);
 
-// Whether the process holds an io_uring open. Looks at the name of each descriptor, about 1 us
-// each.
-bool HoldsUring(int directory);
+// A ring, by a descriptor of it in the table of one thread.
+struct UringDescriptor {
+  pid_t thread = 0;
+  int fd = -1;
+};
 
-// Those of every io_uring that a process holds open; `directory`: its /proc/PID. A ring whose
+// The rings that a process holds open, in all its descriptor tables; `directory`: its /proc/PID.
+// Looks at the name of each descriptor: up to 20 us each when there are thousands. A ring whose
 // descriptor was closed after it was registered with itself (IORING_REGISTER_RING_FDS) can't be
-// found. Errors: kPermission; kLimit when a ring stays too busy to list its buffers.
-Result<std::vector<AddressRange>> ReadUringBuffers(int directory);
+// found. Errors: kPermission.
+Result<std::vector<UringDescriptor>> FindUrings(int directory);
+
+// The buffers registered with them. Rings that were closed meanwhile have none. Errors:
+// kPermission; kLimit when a ring stays too busy to list its buffers.
+Result<std::vector<AddressRange>> ReadUringBuffers(int directory,
+                                                   std::span<const UringDescriptor> rings);
 
 }  // namespace stillframe
 

@@ -102,8 +102,8 @@ Result<void> AttachedProcess::Pause(const PauseOptions& options) {
 
 Result<std::unique_ptr<FrozenMemory>> AttachedProcess::Fork() {
   if (forker_ != nullptr && stopper_.stopped()) return forker_->Fork();
-  return Fail(ErrorCode::kUsage, "forking process " + std::to_string(process_.pid) +
-                                     ": it is not paused for that");
+  return Fail(ErrorCode::kUsage,
+              "forking process " + std::to_string(process_.pid) + ": it is not paused for that");
 }
 
 Result<void> AttachedProcess::Resume() {
@@ -161,8 +161,7 @@ Result<InjectedFds> OpenMemory(const ProcessHandle& process) {
     if (fds.pagemap) fds.memory = open("mem");
     FailPoint("attach.memory-opened");
     if (!fds.memory && errno != ENOENT && errno != ESRCH) {
-      return FailErrno(errno, what + ": opening its memory",
-                       "run as root, or with CAP_SYS_PTRACE");
+      return FailErrno(errno, what + ": opening its memory", "run as root, or with CAP_SYS_PTRACE");
     }
     std::array<PagemapEntry, 1> entry;
     if (fds.memory && ReadPagemap(fds.pagemap.get(), {}, entry) == 1) return fds;

@@ -84,7 +84,7 @@ ExecutableRanges ScanExecutableRanges(int process, pid_t tid) {
     const bool full = found.count == found.ranges.size();
     if (line->ends_with("[vdso]")) {
       // In front; the last one makes room.
-      std::ranges::rotate(found.ranges, found.ranges.end() - 1);
+      std::rotate(found.ranges.begin(), found.ranges.end() - 1, found.ranges.end());
       found.ranges[0] = *range;
       found.count += full ? 0 : 1;
     } else if (!full) {

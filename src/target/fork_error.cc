@@ -46,8 +46,9 @@ Error ExplainFork(const ForkAnswer& answer, const ProcessHandle& process) {
       return ExplainClone(answer, process, forking);
     case InjectionStep::kNamespace:
       return Unsupported(answer,
-                         forking + "its children are born in another pid or time namespace than "
-                                   "its own (unshare)",
+                         forking +
+                             "its children are born in another pid or time namespace than "
+                             "its own (unshare)",
                          "save one of its children, or use the way wp");
     case InjectionStep::kFrozenChild:
       return {.code = ErrorCode::kInternal,
@@ -56,8 +57,8 @@ Error ExplainFork(const ForkAnswer& answer, const ProcessHandle& process) {
               .hint = "out of memory? (dmesg tells); the way wp needs no copy",
               .system_errno = answer.error};
     default:
-      return ExplainInjection(
-          {.step = answer.step, .error = answer.error, .thread = answer.thread}, process.pid);
+      return ExplainInjection({.step = answer.step, .error = answer.error, .thread = answer.thread},
+                              process.pid);
   }
 }
 

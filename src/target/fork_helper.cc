@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -35,7 +36,8 @@ namespace {
 
 // How long one try to stop a thread for the reaping takes, and how long until the next.
 constexpr Duration kReapTry = std::chrono::milliseconds(200);
-constexpr int kBetweenReaps = 20;    // ms
+constexpr int kFirstReapWait = 20;  // ms
+constexpr int kLongestReapWait = 500;
 constexpr int kBetweenLooks = 1000;  // ms; news come by signal, this is in case one was missed
 
 UniqueFd OpenSignals() {
@@ -81,6 +83,7 @@ class ForkHelper final : public ThreadCheck {
   UniqueFd signals_;
   bool hold_open_ = true;
   bool life_open_ = true;
+  int reap_wait_ = kFirstReapWait;
   bool look_again_ = true;  // a wait in between may have swallowed a signal that was for us
 };
 
@@ -102,7 +105,7 @@ void ForkHelper::Sleep() {
       pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0}};
   const bool retries =
       child_.state() == ForkedChild::State::kZombie || !stragglers_.empty() || !signals_;
-  poll(entries.data(), entries.size(), retries ? kBetweenReaps : kBetweenLooks);
+  poll(entries.data(), entries.size(), retries ? kFirstReapWait : kBetweenLooks);
   signalfd_siginfo info;
   while (read(signals_.get(), &info, sizeof(info)) > 0) {
   }
@@ -209,13 +212,12 @@ void ForkHelper::Answer(const ForkAnswer& answer) const {
   fds[kFrozenPidfd] = child_.pidfd();
   const bool has_child =
       answer.kind == ForkCommandKind::kFork && answer.step == InjectionStep::kDone;
-  SendWithFds(order_.hold, bytes,
-              has_child ? std::span<const int>(fds) : std::span<const int>());
+  SendWithFds(order_.hold, bytes, has_child ? std::span<const int>(fds) : std::span<const int>());
   FailPoint("fork.answered");
 }
 
-// The child's tracer, which we are, has waited for it; the target still has to, and only a thread of
-// the target can.
+// The child's tracer, which we are, has waited for it; the target still has to, and only a thread
+// of the target can.
 void ForkHelper::TryToReap() {
   // Who inherits a child with its parent's end reaps it like any other.
   const bool over = PidfdExited(order_.pidfd) || child_.IsReaped();
@@ -225,8 +227,9 @@ void ForkHelper::TryToReap() {
     FailPoint("fork.child-reaped");
     ForgetChild();
   } else {
-    constexpr timespec kBetween{.tv_sec = 0, .tv_nsec = kBetweenReaps * 1'000'000L};
-    nanosleep(&kBetween, nullptr);
+    const timespec wait{.tv_sec = 0, .tv_nsec = reap_wait_ * 1'000'000L};
+    nanosleep(&wait, nullptr);
+    reap_wait_ = std::min(reap_wait_ * 2, kLongestReapWait);
   }
 }
 
@@ -248,8 +251,8 @@ int64_t ForkHelper::WaitForChild() {
 int64_t ForkHelper::WaitForChildIn(RemoteThread* thread, const ChosenThread& chosen) {
   int64_t result = -thread->Begin(chosen.instruction);
   if (result == 0) {
-    // __WCLONE: it can only mean a child with another exit signal than SIGCHLD, should somebody else
-    // have waited for ours and a new child have got its number.
+    // __WCLONE: it can only mean a child with another exit signal than SIGCHLD, should somebody
+    // else have waited for ours and a new child have got its number.
     result = thread->Call(SYS_wait4, {static_cast<uint64_t>(child_.pid_in_target()), 0,
                                       static_cast<uint64_t>(__WCLONE | WNOHANG), 0});
   }
@@ -259,6 +262,7 @@ int64_t ForkHelper::WaitForChildIn(RemoteThread* thread, const ChosenThread& cho
 }
 
 void ForkHelper::ForgetChild() {
+  reap_wait_ = kFirstReapWait;
   child_.Forget();
   lease_->Drop();
 }

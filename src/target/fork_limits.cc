@@ -92,15 +92,17 @@ ForkLimit FindProcessLimit(int process) {
                     std::to_string(*limit) + ")",
             .hint = "raise its limit: prlimit --nproc=N --pid PID"};
   }
-  return {.what = "the system has no room for another process (kernel.threads-max, "
-                  "kernel.pid_max)",
+  return {.what =
+              "the system has no room for another process (kernel.threads-max, "
+              "kernel.pid_max)",
           .hint = "raise those, or end some processes"};
 }
 
 ForkLimit FindMemoryLimit() {
   if (ToNumber(ReadText(AT_FDCWD, "/proc/sys/vm/overcommit_memory")) == 2) {
-    return {.what = "the system promises no more memory than it has (vm.overcommit_memory is 2), "
-                    "and a copy of this process could need too much",
+    return {.what =
+                "the system promises no more memory than it has (vm.overcommit_memory is 2), "
+                "and a copy of this process could need too much",
             .hint = "set vm.overcommit_memory to 0 for the time of the save, or use the way wp"};
   }
   return {.what = "there is not enough memory for a copy of its page tables",

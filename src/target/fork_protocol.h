@@ -1,8 +1,8 @@
 // What the session and the fork helper (fork_helper.h) say to each other, over two sockets.
 //
 // The hold socket carries commands and one answer each; closed, the thread is let go of. The life
-// socket carries nothing: once our end is shut, the child is killed and reaped, and the helper shuts
-// its own end when there is no trace left of it.
+// socket carries nothing: once our end is shut, the child is killed and reaped, and the helper
+// shuts its own end when there is no trace left of it.
 #ifndef STILLFRAME_TARGET_FORK_PROTOCOL_H_
 #define STILLFRAME_TARGET_FORK_PROTOCOL_H_
 

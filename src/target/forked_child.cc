@@ -35,8 +35,7 @@ class KeptRseq {
   KeptRseq(pid_t tid, int memory) : memory_(memory), range_(PtraceRseq(tid)) {
     if (range_.empty()) return;
     const size_t size = std::min<size_t>(range_.size().count, bytes_.size());
-    const ssize_t n =
-        pread(memory_, bytes_.data(), size, static_cast<off_t>(range_.begin.value));
+    const ssize_t n = pread(memory_, bytes_.data(), size, static_cast<off_t>(range_.begin.value));
     size_ = n > 0 ? static_cast<size_t>(n) : 0;
   }
   void PutBack() const {
@@ -92,13 +91,24 @@ InjectionFailure ForkedChild::Settle(pid_t forker, TargetAddress instruction,
 // The target's number for it may be that of another process here.
 InjectionFailure ForkedChild::Find() {
   const TimePoint end = MonotonicClock().Now() + kLongestBirth;
-  while ((pid_ = PtraceFindNews(forker_)) == 0) {
+  while (!LookForIt()) {
     if (MonotonicClock().Now() >= end) return {InjectionStep::kFrozenChild, ETIMEDOUT};
     AwaitTraceeNews();
   }
-  pidfd_ = OpenPidfd(pid_);
+  if (pid_ == 0) return {InjectionStep::kRelease, ESRCH};
   FailPoint("fork.child-found");
   return {};
+}
+
+// The thread that forked it stands still, so if it is that one that has news, it was killed: true,
+// and the child comes to light once note was taken of that.
+bool ForkedChild::LookForIt() {
+  const pid_t news = PtraceFindNews();
+  if (news == 0) return false;
+  if (news == forker_) return true;
+  pid_ = news;
+  pidfd_ = OpenPidfd(pid_);
+  return true;
 }
 
 int ForkedChild::AwaitFirstStop() {
@@ -129,8 +139,8 @@ bool ForkedChild::Open() {
 }
 
 // A copy of the descriptor table would hold the target's sockets, pipes and locks open after it has
-// closed them. So the child was born with the same table, and its one system call exchanges that for
-// an empty one. It begins here and need not have ended: a file may take long to close.
+// closed them. So the child was born with the same table, and its one system call exchanges that
+// for an empty one. It begins here and need not have ended: a file may take long to close.
 int ForkedChild::Shed(TargetAddress instruction) {
   user_regs_struct registers{};
   if (const int error = PtraceGetRegisters(pid_, &registers)) return error;
@@ -176,8 +186,8 @@ void ForkedChild::AdoptZombie(pid_t pid_in_target, int pidfd) {
 
 void ForkedChild::Poll() {
   if (state_ != State::kAlive && state_ != State::kDying) return;
-  // Its birth was not waited for to its end.
-  if (pid_ == 0 && (pid_ = PtraceFindNews(forker_)) == 0) return;
+  if (pid_ == 0) LookForIt();
+  if (pid_ == 0) return;
   const ThreadStop stop = PtracePoll(pid_);
   if (stop.kind == StopKind::kGone) {
     FailPoint("fork.child-waited");

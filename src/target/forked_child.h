@@ -14,7 +14,8 @@
 
 namespace stillframe {
 
-// Used in the fork helper only, which has no other children. No allocation. Thread rule: the tracer.
+// Used in the fork helper only, which has no other children. No allocation. Thread rule: the
+// tracer.
 class ForkedChild {
  public:
   enum class State {
@@ -24,8 +25,8 @@ class ForkedChild {
     kZombie,  // its tracer knows; the target has to be made to wait for it
   };
 
-  // Makes `thread`, which was begun, fork. Returns what clone(2) did: the child's pid in the target,
-  // or below zero -errno.
+  // Makes `thread`, which was begun, fork. Returns what clone(2) did: the child's pid in the
+  // target, or below zero -errno.
   //
   // With exit signal 0 the target is told nothing of the child's end, and sees it in no wait that
   // has neither __WCLONE nor __WALL. CLONE_PTRACE: it is ours before it exists. CLONE_FILES: see
@@ -56,6 +57,7 @@ class ForkedChild {
 
  private:
   InjectionFailure Find();
+  bool LookForIt();
   bool Open();
   int Shed(TargetAddress instruction);
   int AwaitFirstStop();

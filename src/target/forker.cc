@@ -121,6 +121,8 @@ Result<ForkAnswer> Forker::AwaitAnswer(TimePoint end, const std::function<bool()
 }
 
 Result<pid_t> Forker::Stop(TimePoint end, const PauseOptions& options) {
+  // Hung up on in an earlier try.
+  if (!hold_) return Fail(ErrorCode::kLimit, Forking(process_.pid) + "it did not answer in time");
   if (!Send(ForkCommandKind::kHold, end)) {
     return Fail(ErrorCode::kInternal, Forking(process_.pid) + "the injection helper was killed");
   }

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 
 #include "base/unique_fd.h"
@@ -23,8 +24,8 @@ namespace stillframe {
 // Thread rule: one thread. Destroyed, it lets go of the thread; a FrozenMemory lives on.
 class Forker final : public ForeignThread {
  public:
-  // Starts the helper, which does not touch the target yet. Borrows `process`. kUnsupported when the
-  // target would be told of the fork.
+  // Starts the helper, which does not touch the target yet. Borrows `process`. kUnsupported when
+  // the target would be told of the fork.
   static Result<std::unique_ptr<Forker>> Start(const ProcessHandle& process);
   ~Forker() override;
 

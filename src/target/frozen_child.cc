@@ -5,12 +5,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/fail_point.h"
+#include "sys/pagemap.h"
 #include "sys/pidfd.h"
 #include "sys/process_memory.h"
 #include "target/fork_helper.h"
@@ -62,14 +64,15 @@ FrozenChild::~FrozenChild() {
 }
 
 ReadOutcome FrozenChild::Read(TargetAddress from, std::span<const iovec> to) const {
-  const ReadOutcome outcome = ReadProcessMemory(pid_, fds_.memory.get(), from, to);
-  // Not dead yet, so it was not reaped yet, so the number was its own all the while.
-  if (PidfdExited(fds_.pidfd.get())) return {.copied = {0}, .error = ESRCH};
-  return outcome;
+  // Not by process_vm_readv, which would leave a copy of each page that it reads.
+  return ReadMemoryFile(fds_.memory.get(), from, to);
 }
 
 Result<void> FrozenChild::CheckAlive() const {
-  if (!PidfdExited(fds_.pidfd.get())) return {};
+  // Its memory goes long before the kernel is done with its exit, which is when the pidfd tells.
+  std::array<PagemapEntry, 1> entry;
+  const bool has_memory = ReadPagemap(fds_.pagemap.get(), {}, entry) == 1;
+  if (has_memory && !PidfdExited(fds_.pidfd.get())) return {};
   return Fail(ErrorCode::kTargetGone,
               "the forked copy of process " + std::to_string(target_) + " was killed",
               "out of memory? (dmesg tells); the way wp needs no copy");

@@ -1,5 +1,5 @@
-// Registers and all else that a core needs of a thread, read by another process of ours than the one
-// that saves.
+// Registers and all else that a core needs of a thread, read by another process of ours than the
+// one that saves.
 #ifndef STILLFRAME_TARGET_HELD_THREAD_H_
 #define STILLFRAME_TARGET_HELD_THREAD_H_
 

@@ -108,7 +108,9 @@ bool HelperProcess::Reap() {
 
 void ShelterHelper() {
   prctl(PR_SET_NAME, "stillframe-inject");
-  setsid();
+  // Not a session of its own: with sched_autogroup_enabled that is a new scheduling group, which
+  // got no CPU for seconds on a busy machine (seen on 6.18).
+  setpgid(0, 0);
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &action, nullptr);  // ignored, it would not be sent

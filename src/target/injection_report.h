@@ -26,9 +26,9 @@ enum class InjectionStep : uint32_t {
   kOpenMemory,
   kClose,
   kRelease,
-  kRevoked,    // the time was up before anything was changed
-  kNamespace,  // its children are born in another namespace than its own
-  kFork,       // the clone(2)
+  kRevoked,      // the time was up before anything was changed
+  kNamespace,    // its children are born in another namespace than its own
+  kFork,         // the clone(2)
   kFrozenChild,  // the child was killed, or could not be opened
 };
 

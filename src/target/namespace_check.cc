@@ -18,7 +18,8 @@ std::string_view ReadLink(int process, pid_t tid, std::string_view name, Link* t
   return n < 0 ? std::string_view() : std::string_view(to->data(), static_cast<size_t>(n));
 }
 
-// A namespace that has no process yet shows no link. One that the kernel doesn't have shows neither.
+// A namespace that has no process yet shows no link. One that the kernel doesn't have shows
+// neither.
 bool Same(int process, pid_t tid, std::string_view own, std::string_view of_children) {
   Link a;
   Link b;

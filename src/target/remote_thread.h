@@ -14,8 +14,8 @@
 
 namespace stillframe {
 
-// Sleeps until a tracee of this thread has news, or a millisecond: a SIGCHLD that told of an earlier
-// one may have swallowed this one's. SIGCHLD must be blocked.
+// Sleeps until a tracee of this thread has news, or a millisecond: a SIGCHLD that told of an
+// earlier one may have swallowed this one's. SIGCHLD must be blocked.
 void AwaitTraceeNews();
 
 // Used in the injection helper only: it waits for SIGCHLD, which must be blocked and not ignored
@@ -42,9 +42,9 @@ class RemoteThread {
   // Puts everything back and lets the thread run.
   ~RemoteThread() { Release(); }
 
-  // Seizes and stops a thread; none may be held already. ETIMEDOUT when it did not stop in time: it stays seized and will
-  // stop some time, which is the caller's to look after. ENOEXEC when it runs 32-bit code, ESRCH
-  // when it is gone, EPERM when it can't be traced.
+  // Seizes and stops a thread; none may be held already. ETIMEDOUT when it did not stop in time: it
+  // stays seized and will stop some time, which is the caller's to look after. ENOEXEC when it runs
+  // 32-bit code, ESRCH when it is gone, EPERM when it can't be traced.
   int Stop(pid_t tid, TimePoint deadline);
 
   // What the thread was doing.

@@ -97,8 +97,7 @@ Result<void> ReadFromMemory(int directory, pid_t pid, ProcessState* state) {
 
 Result<void> ReadProcess(int directory, pid_t pid, ProcessState* state) {
   state->pid = pid;
-  STILLFRAME_ASSIGN(std::string boot_id,
-                    ReadOptional(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
+  STILLFRAME_ASSIGN(std::string boot_id, ReadOptional(AT_FDCWD, "/proc/sys/kernel/random/boot_id"));
   state->boot_id = WithoutNewline(std::move(boot_id));
   STILLFRAME_ASSIGN(std::string stat, ReadOptional(directory, "stat"));
   state->stat = WithoutNewline(std::move(stat));

@@ -1,5 +1,5 @@
-// Threads that were seized and did not stop in time. They will some time, and would then stand still
-// for ever if nobody let them go.
+// Threads that were seized and did not stop in time. They will some time, and would then stand
+// still for ever if nobody let them go.
 #ifndef STILLFRAME_TARGET_STRAGGLER_LIST_H_
 #define STILLFRAME_TARGET_STRAGGLER_LIST_H_
 
@@ -10,8 +10,8 @@
 
 namespace stillframe {
 
-// No allocation. Thread rule: the tracer. Holds eight, and whoever adds to it tries nothing while it
-// is not empty.
+// No allocation. Thread rule: the tracer. Holds eight, and whoever adds to it tries nothing while
+// it is not empty.
 class StragglerList {
  public:
   void Add(pid_t tid);

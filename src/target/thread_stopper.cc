@@ -92,7 +92,11 @@ Result<bool> ThreadStopper::StopForeign(const PauseOptions& options) {
   reaper_->BeginWaiting();
   const auto tid = foreign_->Stop(asked_ + options.stop_timeout, options);
   reaper_->EndWaiting();
-  if (!tid && tid.error().code == ErrorCode::kLimit) return false;
+  foreign_error_.reset();
+  if (!tid && tid.error().code == ErrorCode::kLimit) {
+    foreign_error_ = tid.error();
+    return false;
+  }
   STILLFRAME_ASSIGN(foreign_tid_, tid);
   return true;
 }
@@ -284,6 +288,7 @@ Duration ThreadStopper::StoppedTime() const {
 }
 
 Error ThreadStopper::TooSlow() const {
+  if (foreign_error_) return *foreign_error_;
   std::string names;
   for (const auto& [tid, thread] : threads_) {
     if (thread.stopped || thread.gone) continue;
@@ -294,8 +299,8 @@ Error ThreadStopper::TooSlow() const {
   }
   return {.code = ErrorCode::kLimit,
           .message = "stopping process " + std::to_string(pid_) +
-                     ": some of its threads did not stop in " + std::to_string(kTries) +
-                     " tries" + (names.empty() ? names : ": " + names),
+                     ": some of its threads did not stop in " + std::to_string(kTries) + " tries" +
+                     (names.empty() ? names : ": " + names),
           .hint =
               "a thread that waits for a disk, a network file system or a vfork child can't be "
               "stopped; raise the stop timeout, or try again later"};

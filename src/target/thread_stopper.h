@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "stillframe/error.h"
@@ -30,9 +31,10 @@ class ThreadStopper {
   ThreadStopper& operator=(const ThreadStopper&) = delete;
   ~ThreadStopper();
 
-  // Stops all, those born meanwhile included. `options.stop_timeout` bounds one try; after ten it is
-  // given up with kLimit and nothing is stopped, as it is with kInterrupted when `options.cancelled`
-  // says so. `foreign` stops one of the threads, and is borrowed until Resume; null for none.
+  // Stops all, those born meanwhile included. `options.stop_timeout` bounds one try; after ten it
+  // is given up with kLimit and nothing is stopped, as it is with kInterrupted when
+  // `options.cancelled` says so. `foreign` stops one of the threads, and is borrowed until Resume;
+  // null for none.
   Result<void> Stop(const PauseOptions& options, ForeignThread* foreign = nullptr);
   // Lets all go. A stopped job stays stopped.
   void Resume();
@@ -80,6 +82,7 @@ class ThreadStopper {
   std::map<pid_t, Thread> threads_;       // seized; those that are gone stay until released
   std::unique_ptr<TraceeReaper> reaper_;  // from Stop to Resume
   ForeignThread* foreign_ = nullptr;      // from Stop to Resume
+  std::optional<Error> foreign_error_;    // why the last try did not stop it
   pid_t foreign_tid_ = 0;                 // 0 while it is not stopped
   bool stopped_ = false;
   TimePoint asked_;

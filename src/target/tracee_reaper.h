@@ -31,8 +31,8 @@ class TraceeReaper {
   // PtracePoll too.
   int Seize(pid_t tid);
 
-  // Between the two, those seized are looked after as well: for whoever waits for another process of
-  // ours that seizes.
+  // Between the two, those seized are looked after as well: for whoever waits for another process
+  // of ours that seizes.
   void BeginWaiting();
   void EndWaiting();
 

@@ -4,7 +4,7 @@
     html_report_browser.py FILE [--screenshots DIRECTORY]
 
 For each width (1280 and 390) and color scheme (light and dark): the page's own troubles, what the console said, what it asked
-the network for, how far it reaches beyond the screen, how many pixels of each chart are painted, what its charts answer to
+the network for, how far it reaches beyond the screen, how many pixels of each chart are drawn, what its charts answer to
 the pointer, and what is drawn when another method is chosen. With --screenshots a PNG of each. Exit code 1 when the browser itself fails.
 """
 
@@ -25,20 +25,35 @@ TIMEOUT = 60  # seconds, for one answer
 
 VIEWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
-# Runs in the page. "painted": pixels that are not see-through; "colors": how many different ones among them.
+# Runs in the page. "painted": pixels that are not see-through; "drawn": those among them in the very colors of the data, which no
+# axis has.
 LOOK = """
 (() => {
+  const number = (color) => {
+    const parts = color.startsWith("#") ? [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)) : color.match(/[0-9]+/g).map(Number);
+    return (parts[0] << 16) | (parts[1] << 8) | parts[2];
+  };
+  const of = (...names) => names.map((name) => colors.of(name));
+  const DATA = {
+    percentiles: of("none", ...[0, 1, 2, 3, 4, 5, 6].map((i) => `method-${i}`)),
+    latency: colors.heatRamp(),
+    throttle: of("pushing", "holding-back", "no-room"),
+    stage: of("stage"),
+    output: of("output"),
+    memory: of("zero", "scanned", "faulted", "paused", "lost"),
+  };
   const canvasOf = (figure) => [...figure.querySelectorAll("canvas")].map((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    const seen = new Set();
+    const wanted = new Set(DATA[figure.dataset.chart].map(number));
     let painted = 0;
+    let drawn = 0;
     for (let i = 0; i < data.length; i += 4) {
       if (data[i + 3] === 0) continue;
       ++painted;
-      seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+      if (wanted.has((data[i] << 16) | (data[i + 1] << 8) | data[i + 2])) ++drawn;
     }
     const box = canvas.getBoundingClientRect();
-    return { painted, colors: seen.size, width: box.width, height: box.height, right: box.right };
+    return { painted, drawn, width: box.width, height: box.height, right: box.right };
   });
   const root = document.documentElement;
   const style = getComputedStyle(document.body);

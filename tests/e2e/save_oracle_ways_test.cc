@@ -1,6 +1,9 @@
 // The decisive test for the ways that protect nothing: a forked copy, and a target that stands
 // still throughout. Nothing can be lost there, whatever the target does.
+#include <signal.h>
+
 #include <string>
+#include <vector>
 
 #include "save_oracle.h"
 #include "scripted.h"
@@ -31,9 +34,10 @@ class WaysOracleTest : public SaveOracleTest, public testing::WithParamInterface
     ExpectImageEqualsOracle(image(), copy(), save.json);
   }
 
-  void ExpectWorkloadIsSaved(const std::vector<std::string>& arguments,
-                             std::vector<std::string> more = {},
+  void ExpectWorkloadIsSaved(std::vector<std::string> arguments, std::vector<std::string> more = {},
                              OutputKind output = OutputKind::kFile) {
+    // With an io_uring it would be refused, see below.
+    if (GetParam() == "stop") arguments.insert(arguments.end(), {"--without", "uring,uring-fixed"});
     WorkloadProcess workload(arguments);
     ExpectWhole(Save(workload.pid(), Via(std::move(more)), output));
     EXPECT_EQ(workload.WhatIsWrong(), "");
@@ -107,6 +111,61 @@ TEST_P(WaysOracleTest, MemoryThatAForkDoesNotFreeze) {
 INSTANTIATE_TEST_SUITE_P(Ways, WaysOracleTest, testing::Values("stop", "fork"),
                          [](const auto& info) { return info.param; });
 
+// After the instant the target may do what it likes.
+class AfterTheForkTest : public SaveOracleTest, public testing::WithParamInterface<std::string> {
+ protected:
+  // A slow save, in whose pause the target is told to do `action`.
+  std::vector<std::string> While(const std::string& action) const {
+    std::vector<std::string> more = WithOracle(copy());
+    more.back() += " && echo " + action + " > " + target_.fifo();
+    more.insert(more.end(), {"--via", "fork", "--max-bandwidth", "24M"});
+    return more;
+  }
+
+  ScriptedTarget target_;
+};
+
+TEST_P(AfterTheForkTest, NothingIsLostWhateverTheTargetDoes) {
+  const CommandOutcome save = RunSave(target_.pid(), image(), While(GetParam()));
+  ASSERT_EQ(save.exit_code, kExitDone) << save.err << save.out;
+  EXPECT_EQ(WrongInSummary(save.json), "") << save.json.dump(1);
+  ExpectImageEqualsOracle(image(), copy(), save.json);
+  if (GetParam() == "exit") {
+    EXPECT_EQ(target_.process().Wait(), 0);
+  } else if (GetParam() == "exec") {
+    EXPECT_EQ(StatusField(target_.pid(), "Name"), "sleep");
+  } else {
+    EXPECT_EQ(target_.WhatIsWrong(), "");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Actions, AfterTheForkTest,
+                         testing::Values("unmap", "replace", "dontneed", "exec", "exit"),
+                         [](const auto& info) { return info.param; });
+
+TEST_F(SaveOracleTest, AForkedCopyThatIsKilledLeavesNoImageAndNoTrace) {
+  ScriptedTarget target;
+  Subprocess save(SaveArgv(target.pid(), image(),
+                           {"--via", "fork", "--max-bandwidth", "1M", "--exec-paused",
+                            "touch " + (directory_ / "instant")}));
+  ASSERT_TRUE(Eventually([&] { return Exists(directory_ / "instant"); }));
+  std::vector<pid_t> children;
+  ASSERT_TRUE(Eventually([&] {
+    children = ChildrenOf(target.pid());
+    return !children.empty() && StateOf(target.pid()) != 't';
+  }));
+  ASSERT_EQ(children.size(), 1u);
+  kill(children[0], SIGKILL);
+  const CommandOutcome outcome = OutcomeOf(save);
+  EXPECT_EQ(outcome.exit_code, kExitLimit) << outcome.err << outcome.out;
+  EXPECT_EQ(WrongInError(outcome.json), "") << outcome.out;
+  EXPECT_NE(outcome.err.find("was killed"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(Exists(image()));
+  EXPECT_TRUE(Eventually([&] { return ChildrenOf(target.pid()).empty(); }));
+  EXPECT_EQ(target.WhatIsWrong(), "");
+  EXPECT_TRUE(target.Do("write"));
+}
+
 // Only these two take a target whose memory somebody else watches already.
 TEST_F(SaveOracleTest, ATargetWithAUserfaultfdOfItsOwnCanBeStopped) {
   ScriptedTarget target;
@@ -114,6 +173,16 @@ TEST_F(SaveOracleTest, ATargetWithAUserfaultfdOfItsOwnCanBeStopped) {
   const CommandOutcome save = Save(target.pid(), {"--via", "stop"});
   ASSERT_EQ(save.exit_code, kExitDone) << save.err << save.out;
   ExpectImageEqualsOracle(image(), copy(), save.json);
+}
+
+// The kernel would go on writing for it.
+TEST_F(SaveOracleTest, ATargetWithAnIoUringIsNotSavedByAStop) {
+  WorkloadProcess workload({"--memory", "16M", "--threads", "1", "--only", "random,uring"});
+  const CommandOutcome save = RunSave(workload.pid(), image(), {"--via", "stop"});
+  EXPECT_EQ(save.exit_code, kExitUnsupported) << save.err << save.out;
+  EXPECT_NE(save.err.find("io_uring"), std::string::npos) << save.err;
+  EXPECT_FALSE(Exists(image()));
+  EXPECT_EQ(workload.WhatIsWrong(), "");
 }
 
 TEST_F(SaveOracleTest, AStopInTheMiddleOfAnInterruptedSaveEnds) {

@@ -49,8 +49,8 @@ class AttachCancelled : public testing::Test {
     child.board().value[0] = 1;
     ASSERT_TRUE(Eventually([&] { return child.board().value[1] == 1; }));
     int asked = 0;
-    const auto paused =
-        (*target)->Pause({.stop_timeout = stop_timeout, .cancelled = [&] { return ++asked >= asks; }});
+    const auto paused = (*target)->Pause(
+        {.stop_timeout = stop_timeout, .cancelled = [&] { return ++asked >= asks; }});
     ASSERT_FALSE(paused.has_value());
     EXPECT_EQ(paused.error().code, ErrorCode::kInterrupted) << paused.error().message;
     EXPECT_EQ(asked, asks);

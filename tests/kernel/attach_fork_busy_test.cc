@@ -1,5 +1,5 @@
-// Forks of targets that do a lot: threads that come and go, signals, stopped jobs, threads that don't
-// stop in time.
+// Forks of targets that do a lot: threads that come and go, signals, stopped jobs, threads that
+// don't stop in time.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -192,8 +192,7 @@ class AttachForkBusyVfork : public testing::Test {
 };
 
 TEST_F(AttachForkBusyVfork, ThreadThatDoesNotStopInTime) {
-  ExpectFails({.stop_timeout = std::chrono::milliseconds(30), .for_fork = true},
-              ErrorCode::kLimit);
+  ExpectFails({.stop_timeout = std::chrono::milliseconds(30), .for_fork = true}, ErrorCode::kLimit);
 }
 
 TEST_F(AttachForkBusyVfork, Cancelled) {

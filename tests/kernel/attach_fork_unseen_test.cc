@@ -25,7 +25,8 @@ void CountChildSignals(Board& board) {
 }
 
 // Has children of its own all the time, one by one, each of which leaves it a grandchild when it is
-// to inherit those; value[1] counts them. Whatever else it gets from a wait or a signal is a failure.
+// to inherit those; value[1] counts them. Whatever else it gets from a wait or a signal is a
+// failure.
 void HaveChildren(Board& board, bool inherits) {
   CountChildSignals(board);
   board.ready = 1;

@@ -1,4 +1,5 @@
-// The injection helper is never left behind as a zombie, and never killed while the target needs it.
+// The injection helper is never left behind as a zombie, and never killed while the target needs
+// it.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -25,8 +26,8 @@ struct Talk {
 class HelperTest : public testing::Test {
  protected:
   HelperTest()
-      : talk_(new(mmap(nullptr, sizeof(Talk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                       -1, 0)) Talk) {}
+      : talk_(new (mmap(nullptr, sizeof(Talk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                        -1, 0)) Talk) {}
   ~HelperTest() override { munmap(talk_, sizeof(Talk)); }
   HelperTest(const HelperTest&) = delete;
   HelperTest& operator=(const HelperTest&) = delete;

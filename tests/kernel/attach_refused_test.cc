@@ -140,8 +140,7 @@ TEST(AttachRefused, MemorySharedWithTwoProcessesOneOfWhichGoesAway) {
       for (;;) pause();
     };
     clone(leave, stacks[0].data() + stacks[0].size(), CLONE_VM | SIGCHLD, nullptr);
-    const int other =
-        clone(stay, stacks[1].data() + stacks[1].size(), CLONE_VM | SIGCHLD, nullptr);
+    const int other = clone(stay, stacks[1].data() + stacks[1].size(), CLONE_VM | SIGCHLD, nullptr);
     board.value[0] = other;
     board.ready = 1;
     while (board.stop == 0) usleep(1000);

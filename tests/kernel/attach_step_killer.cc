@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <sstream>
@@ -30,7 +31,9 @@ int RunAttacher(pid_t target, const AttachJob& job, const std::string& variable,
   Child attacher([&](Board&) {
     setenv(variable.c_str(), value.c_str(), 1);
     InitFailPoints();
-    _exit(job(target).empty() ? 0 : 1);
+    const std::string error = job(target);
+    if (!error.empty()) std::fprintf(stderr, "%s\n", error.c_str());
+    _exit(error.empty() ? 0 : 1);
   });
   return attacher.AwaitEnd();
 }

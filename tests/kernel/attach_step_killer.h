@@ -1,5 +1,5 @@
-// Kills whoever works on a target right after each single step of that, and looks what the target is
-// left with.
+// Kills whoever works on a target right after each single step of that, and looks what the target
+// is left with.
 #ifndef STILLFRAME_TESTS_KERNEL_ATTACH_STEP_KILLER_H_
 #define STILLFRAME_TESTS_KERNEL_ATTACH_STEP_KILLER_H_
 

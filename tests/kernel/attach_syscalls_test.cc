@@ -13,12 +13,13 @@
 
 #include <cerrno>
 
-#include "attach_child.h"
+#include "attach_fork_child.h"
 
 namespace stillframe::test {
 namespace {
 
 constexpr int kRounds = 20;
+constexpr int kForks = 5;
 
 // Blocks the child in `call`, attaches to it again and again, then sets `stop` and ends the call by
 // `finish`.
@@ -36,6 +37,7 @@ void ExpectUndisturbed(const std::function<bool(Board&)>& call,
   ASSERT_TRUE(Eventually([&] { return child.State() == "S"; }));
   const std::string call_before = child.ProcFile("syscall");
   EXPECT_EQ(AttachAndPause(child.pid(), kRounds), "");
+  EXPECT_EQ(ForkAndDrop(child.pid(), kForks), "");
   ASSERT_TRUE(Eventually([&] { return child.State() == "S"; }));
   EXPECT_EQ(child.board().failures, 0u);
   // Same call, same arguments; a call that is restarted by restart_syscall(2) has that number.

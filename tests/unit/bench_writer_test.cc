@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <optional>
 #include <thread>
+#include <utility>
 
 #include "evaluate/mapped_memory.h"
 
@@ -18,11 +18,12 @@ constexpr size_t kPages = 256;
 // One writer on a thread of this process.
 class Writing {
  public:
-  explicit Writing(const BenchPlan& plan, size_t number = 0)
-      : board_(plan.threads),
+  explicit Writing(BenchPlan plan, size_t number = 0)
+      : plan_(std::move(plan)),
+        board_(plan_.threads),
         memory_(MappedMemory::Anonymous(kPages * kPageBytes)),
         number_(number),
-        writer_(plan, {.number = number, .memory = memory_.data(), .pages = kPages}, board_,
+        writer_(plan_, {.number = number, .memory = memory_.data(), .pages = kPages}, board_,
                 control_) {
     board_.Start(std::chrono::steady_clock::now(), Duration(0));
     began_ = board_.epoch();
@@ -58,6 +59,7 @@ class Writing {
   std::byte* memory() { return memory_.data(); }
 
  private:
+  const BenchPlan plan_;
   LatencyBoard board_;
   BenchControl control_;
   MappedMemory memory_;

@@ -45,6 +45,13 @@ TEST(SaveArguments, TheWayIsWriteProtectionUnlessAnotherIsNamed) {
   EXPECT_EQ(unknown.error().code, ErrorCode::kUsage);
 }
 
+TEST(SaveArguments, ADryRunNeedsNoOutput) {
+  const auto parsed = Parse({"42", "--dry-run"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_TRUE(parsed->dry_run);
+  EXPECT_FALSE(Parse({"42"}));
+}
+
 TEST(SaveArguments, EachOptionArrives) {
   const auto parsed = Parse({"--throttle",
                              "off",
@@ -152,7 +159,8 @@ TEST(SaveArguments, WhatIsWrongIsNamed) {
       {{"12", "-o", "x", "--stage", "512K"}, "from 1M to 64G"},
       {{"12", "-o", "x", "--stage", "65G"}, "from 1M to 64G"},
       {{"12", "-o", "x", "--max-bandwidth", "63K"}, "from 64K"},
-      {{"12", "-o", "x", "--throttle", "ramp"}, "one of skip off"},
+      {{"12", "-o", "x", "--throttle", "never"}, "one of skip "},
+      {{"12", "-o", "x", "--via", "magic"}, "one of wp fork stop"},
       {{"12", "-o", "x", "--on-lost", "ignore"}, "one of keep abort"},
       {{"12", "-o", "x", "--progress", "loud"}, "one of auto bar json none"},
       {{"12", "-o", "x", "--filter", "zz"}, "--filter \"zz\""},

@@ -42,6 +42,15 @@ TEST(HtmlHeatMap, AWriteStandsInTheColumnOfItsTimeAndTheRowOfItsLatency) {
   EXPECT_EQ(Total(map), 3u);
 }
 
+TEST(HtmlHeatMap, ColumnsAreAsWideAsWasAskedForUntilTheyAreTooMany) {
+  HtmlHeatMapBuilder builder(milliseconds(0), milliseconds(10));
+  builder.Add(milliseconds(3999), microseconds(1));
+  EXPECT_EQ(builder.map().column, milliseconds(10));
+  EXPECT_EQ(builder.map().counts.size(), 400u);
+  builder.Add(milliseconds(4000), microseconds(1));
+  EXPECT_EQ(builder.map().column, milliseconds(20));
+}
+
 TEST(HtmlHeatMap, WhatWasBeforeTheBeginningCountsIntoTheFirstColumn) {
   HtmlHeatMapBuilder builder(milliseconds(100));
   builder.Add(milliseconds(1), microseconds(15));
@@ -61,6 +70,8 @@ TEST(HtmlHeatMap, ALongSaveWidensItsColumnsAndLosesNoWrite) {
   for (const uint64_t count : map.counts[200]) in_column += count;
   EXPECT_EQ(in_column, 16u);
   EXPECT_EQ(map.longest[200], microseconds(10 + 3215));
+  // One that was put together from sixteen.
+  EXPECT_EQ(map.longest[5], microseconds(10 + 95));
 }
 
 TEST(HtmlHeatMap, NeverMoreColumnsThanTheBound) {

@@ -50,7 +50,7 @@ TEST(HtmlReport, IsOneFileThatAsksTheNetworkForNothing) {
 
 TEST(HtmlReport, EveryPlaceOfTheTemplateIsFilled) {
   const std::string page = Render(SampleReport());
-  for (const char* part : {"<!--notice-->", "<!--style-->", "<!--data-->", "<!--script-->"}) {
+  for (const char* part : {"notice-->", "style-->", "data-->", "script-->"}) {
     EXPECT_EQ(CountOf(page, part), 0u) << part;
   }
   EXPECT_EQ(CountOf(page, "<script"), 12u);
@@ -107,6 +107,7 @@ TEST(HtmlReport, BytesThatAreNoTextBecomeText) {
   ASSERT_TRUE(data.is_object());
   EXPECT_NE(data["panels"][1]["memory"]["mappings"][1]["name"].get<std::string>().find("ABC"),
             std::string::npos);
+  EXPECT_NE(data["title"].get<std::string>().find("\xef\xbf\xbd"), std::string::npos);  // U+FFFD
 }
 
 TEST(HtmlReport, APartOfTheTemplateInATextStaysThatText) {

@@ -57,7 +57,9 @@ TEST(HtmlTimeline, ABinShowsTheFullestTheStageWasAndKeepsItUntilTheNextSample) {
 TEST(HtmlTimeline, ASampleAtTheVeryEndCountsIntoTheLastBin) {
   HtmlTimelineBuilder builder = TenBins();
   builder.Stage(milliseconds(80), MiB(2));
-  EXPECT_EQ(std::move(builder).Take().bins[9].stage, MiB(2));
+  const HtmlTimeline timeline = std::move(builder).Take();
+  EXPECT_EQ(timeline.bins[9].stage, MiB(2));
+  EXPECT_FALSE(timeline.bins[8].stage_known);
 }
 
 TEST(HtmlTimeline, SentBytesAreSpreadOverTheTimeInWhichTheyWent) {

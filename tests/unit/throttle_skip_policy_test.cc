@@ -149,8 +149,9 @@ TEST(OffPolicyTest, PushesWhateverHappens) {
 }
 
 TEST(MakeThrottlePolicyTest, KnowsItsPoliciesAndRefusesOthers) {
-  EXPECT_EQ((*MakeThrottlePolicy({.policy = "skip"}))->name(), "skip");
-  EXPECT_EQ((*MakeThrottlePolicy({.policy = "off"}))->name(), "off");
+  for (const char* name : {"skip", "ramp", "adaptive", "off"}) {
+    EXPECT_EQ((*MakeThrottlePolicy({.policy = name}))->name(), name);
+  }
   EXPECT_EQ(MakeThrottlePolicy({.policy = "fast"}).error().code, ErrorCode::kUsage);
   EXPECT_EQ(MakeThrottlePolicy({.poll_count = 0}).error().code, ErrorCode::kUsage);
   EXPECT_EQ(MakeThrottlePolicy({.fault_limit = Duration(0)}).error().code, ErrorCode::kUsage);

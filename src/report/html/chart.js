@@ -2,7 +2,7 @@
 // What all charts have in common: font, grid, gutters that are equally wide so that time axes stand under one another.
 const chart = (() => {
   const LEFT = 76;
-  const RIGHT = 14;
+  const RIGHT = 24;  // half of the last tick's label
   const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif';
 
   const axis = (more) => ({
@@ -89,7 +89,14 @@ const chart = (() => {
     // Under the line where there is no room above it.
     const above = y - bbox.top > 16 * uPlot.pxRatio;
     ctx.textBaseline = above ? "bottom" : "top";
-    ctx.fillText(label, bbox.left + 5 * uPlot.pxRatio, y + (above ? -2 : 3) * uPlot.pxRatio);
+    const place = [label, bbox.left + 5 * uPlot.pxRatio, y + (above ? -2 : 3) * uPlot.pxRatio];
+    // A rim in the page's color keeps it readable where data lies behind.
+    ctx.setLineDash([]);
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 4 * uPlot.pxRatio;
+    ctx.strokeStyle = colors.of("page");
+    ctx.strokeText(...place);
+    ctx.fillText(...place);
     ctx.restore();
   };
 

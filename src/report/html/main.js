@@ -38,7 +38,7 @@
   };
 
   const drawPanel = (panel, host) => {
-    if (panel.note) host.append(dom.make("p", { class: "muted" }, panel.note));
+    if (panel.note) host.append(dom.make("p", { class: "muted small" }, panel.note));
     if (panel.latency) {
       attempt(() => heatMap.draw(panel, host, scale));
     } else {

@@ -3,6 +3,7 @@
 const memoryMap = (() => {
   const KINDS = ["zero", "scanned", "faulted", "paused", "lost"];
   const MEANING = ["zero", "scanned: by the linear scan", "faulted: the target wrote it", "paused: copied in the pause", "lost"];
+  const ZERO = 0;
   const LOST = 4;
   // Mappings of so many cells stand alone, under their name; the others follow together.
   const ALONE = 64;
@@ -138,23 +139,24 @@ const memoryMap = (() => {
     const readout = dom.make("div", { class: "readout", "aria-live": "polite" });
     const tell = (cell) => { readout.textContent = cell === null ? "" : describe(map, cell); };
 
-    const large = all.filter((cells) => cells.length >= ALONE).sort((a, b) => b.length - a.length).slice(0, MOST_ALONE);
-    const small = [];
-    for (const cells of all) {
-      if (!large.includes(cells)) {
-        small.push(...cells);
-        continue;
-      }
+    // Address space that was only reserved would take the room of what is in use.
+    const empty = all.filter((cells) => sum(cells).every((n, kind) => kind === ZERO || n === 0));
+    const used = all.filter((cells) => !empty.includes(cells));
+    const large = used.filter((cells) => cells.length >= ALONE).sort((a, b) => b.length - a.length).slice(0, MOST_ALONE);
+    const others = used.filter((cells) => !large.includes(cells));
+    for (const cells of used.filter((some) => large.includes(some))) {
       const { mapping } = cells[0];
       const pages = sum(cells);
       block(map, figure, nameOf(mapping), `${mapping.permissions}, from ${mapping.begin}, ${sizeOf(map, pages)}: ${shares(pages)}`, cells, tell);
     }
-    if (small.length > 0) {
-      const mappings = map.mappings.length - large.length;
-      const title = large.length > 0 ? units.plural(mappings, "other mapping", "other mappings") : units.plural(mappings, "mapping", "mappings");
-      const pages = sum(small);
-      block(map, figure, title, `${sizeOf(map, pages)}: ${shares(pages)}`, small, tell);
-    }
+    const together = (some, names) => {
+      if (some.length === 0) return;
+      const pages = sum(some.flat());
+      block(map, figure, units.plural(some.length, ...names), `${sizeOf(map, pages)}: ${shares(pages)}`, some.flat(), tell);
+    };
+    const other = large.length > 0 ? ["other mapping", "other mappings"] : ["mapping", "mappings"];
+    together(others, other);
+    together(empty, ["mapping of zeros only", "mappings of zeros only"]);
     figure.append(readout);
   };
 

@@ -9,7 +9,7 @@ const methods = (() => {
     ["p99", "p99", units.duration, true],
     ["p99.9", "p999", units.duration, true],
     ["max", "max", units.duration, true],
-    ["writes over 5 ms", "over_5ms", units.count, true],
+    ["writes over 5\u00a0ms", "over_5ms", units.count, true],
     ["throughput kept", "throughput_kept", units.percent, false],
     ["pages lost", "lost", units.count, true],
     ["total time", "total", units.duration, true],

@@ -1,7 +1,7 @@
 "use strict";
 // Latency by percentile, one curve for each method. The axis stretches the tail: each nine takes as much room as the last.
 const percentiles = (() => {
-  const position = (quantile) => -Math.log10(1 - quantile);
+  const position = (quantile) => -Math.log10(Math.max(1e-12, 1 - quantile));
   const NAMED = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999, 0.99999999];
   const name = (quantile) => `${Number((quantile * 100).toFixed(6))} %`;
 

@@ -4,7 +4,7 @@ const timeline = (() => {
   const STATES = [
     ["pushing", "pushing", "scan pushes pages"],
     ["holding_back", "holding-back", "throttle holds it back"],
-    ["no_room", "no-room", "stage is full"],
+    ["no_room", "no-room", "scan waits for the output"],
   ];
 
   const begins = (line) => line.pushing.map((_, i) => line.begin + i * line.bin);

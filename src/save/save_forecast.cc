@@ -1,0 +1,133 @@
+#include "stillframe/save_forecast.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+namespace stillframe {
+namespace {
+
+// Reading, checking and writing go on one after the other: what was seen of a disk that is not the
+// bottleneck. Only an upper bound of the speed.
+constexpr uint64_t kMostPerSecond = uint64_t{1500} << 20;
+// What copying one page for its writer takes, and what the same does by a fork's copy-on-write.
+constexpr uint64_t kMostFaultsPerSecond = 60'000;
+// A pause that nobody notices: then the simplest way is the best.
+constexpr Duration kNoMatter = std::chrono::milliseconds(5);
+constexpr Bytes kOneBuffer = MiB(1);
+
+Duration TimeFor(Bytes bytes, uint64_t per_second) {
+  const double seconds =
+      static_cast<double>(bytes.count) / static_cast<double>(std::max<uint64_t>(1, per_second));
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+Bytes Scaled(Bytes bytes, double share) {
+  return {static_cast<uint64_t>(static_cast<double>(bytes.count) * share)};
+}
+
+class Forecaster {
+ public:
+  Forecaster(const TargetSurvey& survey, const SaveOptions& options)
+      : survey_(survey),
+        options_(options),
+        // Zero pages are read and not written.
+        write_time_(TimeFor(Scaled(All(), 1 - survey.zero_share), OutputPerSecond())),
+        duration_(std::max(TimeFor(All(), survey.read_per_second), write_time_)) {}
+
+  SaveForecast Run() const {
+    SaveForecast forecast;
+    forecast.survey = survey_;
+    forecast.ways = {WriteProtect(), Fork(), Stop()};
+    Advise(&forecast);
+    return forecast;
+  }
+
+ private:
+  Bytes All() const { return survey_.present + survey_.copied; }
+  uint64_t OutputPerSecond() const {
+    const uint64_t limit = options_.max_bandwidth.count;
+    return limit == 0 ? kMostPerSecond : std::min(limit, kMostPerSecond);
+  }
+  // Of what both wp and fork do inside their pause.
+  Duration BriefPause() const {
+    return survey_.stop + survey_.look + TimeFor(survey_.copied, survey_.read_per_second) +
+           survey_.arm_page * static_cast<int64_t>(ToPages(survey_.present).count);
+  }
+  std::string CopiesObstacle() const {
+    return survey_.copied > survey_.available ? "no memory for what has to be copied in the pause"
+                                              : "";
+  }
+  // What the target writes while it is saved, for the first time each.
+  Bytes WrittenMeanwhile() const {
+    if (!survey_.pages_written) return survey_.present;  // the worst
+    const double seconds = std::chrono::duration<double>(duration_).count();
+    const double pages = static_cast<double>(*survey_.pages_written) * seconds;
+    return {static_cast<uint64_t>(
+        std::min(static_cast<double>(survey_.present.count), pages * kPageSize.count))};
+  }
+
+  WayForecast WriteProtect() const {
+    // Six bits a page in the ledger.
+    const Bytes ledger = survey_.memory / (kPageSize.count * 8) * 6;
+    return {.via = Via::kWriteProtect,
+            .obstacle = survey_.wp_obstacle.empty() ? CopiesObstacle() : survey_.wp_obstacle,
+            .pause = BriefPause(),
+            .duration = BriefPause() + duration_,
+            .extra_memory = survey_.copied + options_.stage + ledger};
+  }
+  WayForecast Fork() const {
+    // Page tables: eight bytes a page.
+    const Bytes tables = survey_.present / 512;
+    return {.via = Via::kFork,
+            .obstacle = CopiesObstacle(),
+            .pause = BriefPause(),  // a fork costs what arming costs
+            .duration = BriefPause() + duration_,
+            .extra_memory = survey_.copied + tables + WrittenMeanwhile() + kOneBuffer};
+  }
+  WayForecast Stop() const {
+    const Duration pause = survey_.stop + survey_.look + duration_;
+    return {.via = Via::kStop,
+            .obstacle = "",
+            .pause = pause,
+            .duration = pause,
+            .extra_memory = kOneBuffer};
+  }
+
+  void Advise(SaveForecast* forecast) const {
+    const auto& [wp, fork, stop] = forecast->ways;
+    const bool busy = survey_.pages_written.value_or(0) > kMostFaultsPerSecond;
+    const bool room = fork.obstacle.empty() && fork.extra_memory < survey_.available / 2;
+    if (stop.pause <= kNoMatter) {
+      forecast->advice = Via::kStop;
+      forecast->reason = "stopped throughout it is hardly stopped longer";
+    } else if (wp.obstacle.empty() && !(busy && room)) {
+      forecast->advice = Via::kWriteProtect;
+      forecast->reason = "the pause is short, and extra memory is bounded by the stage";
+    } else if (fork.obstacle.empty() && room) {
+      forecast->advice = Via::kFork;
+      forecast->reason = wp.obstacle.empty()
+                             ? "it writes more pages than can be copied one by one"
+                             : "write protection can't be had, and there is memory for a copy";
+    } else if (wp.obstacle.empty()) {
+      forecast->advice = Via::kWriteProtect;
+      forecast->reason = "there is no memory for a copy";
+    } else {
+      forecast->advice = Via::kStop;
+      forecast->reason = "nothing else can be done here";
+    }
+  }
+
+  const TargetSurvey& survey_;
+  const SaveOptions& options_;
+  const Duration write_time_;
+  const Duration duration_;
+};
+
+}  // namespace
+
+SaveForecast ForecastFrom(const TargetSurvey& survey, const SaveOptions& options) {
+  return Forecaster(survey, options).Run();
+}
+
+}  // namespace stillframe

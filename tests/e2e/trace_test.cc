@@ -1,0 +1,77 @@
+// The file that `save --trace` writes says what the summary of the same save says.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "evaluate/simulator.h"
+#include "stillframe/save_trace.h"
+#include "support/files.h"
+#include "support/requirements.h"
+#include "support/stillframe_command.h"
+#include "support/temp_dir.h"
+#include "support/workload_process.h"
+#include "throttle/off_policy.h"
+
+namespace stillframe::test {
+namespace {
+
+class TraceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    STILLFRAME_REQUIRE(MissingRoot());
+    STILLFRAME_REQUIRE(MissingUserfaultfd());
+  }
+
+  TempDir directory_;
+  const std::string image_ = directory_ / "image";
+  const std::string path_ = directory_ / "trace";
+};
+
+TEST_F(TraceTest, HoldsTheFaultsAndThePagesOfTheSummaryAndCanBeReplayed) {
+  WorkloadProcess workload({"--memory", "64M", "--threads", "2", "--only", "random"});
+  const CommandOutcome save =
+      RunSave(workload.pid(), image_,
+              {"--trace", path_, "--throttle", "adaptive", "--max-bandwidth", "200M"});
+  ASSERT_EQ(save.exit_code, kExitDone) << save.err;
+  EXPECT_EQ(save.json["throttle"]["policy"], "adaptive");
+  const auto trace = DecodeTrace(ReadFile(path_));
+  ASSERT_TRUE(trace) << trace.error().message;
+
+  EXPECT_EQ(trace->throttle.policy, "adaptive");
+  EXPECT_EQ(trace->stage_size, MiB(64));
+  EXPECT_EQ(trace->max_bandwidth, MiB(200));
+  EXPECT_GE(trace->present, ToPages(MiB(64)));
+  // Some may come after the last look, and those of the kernel's own workers have no record.
+  const auto waits = save.json["wait_us"]["count"].get<uint64_t>();
+  EXPECT_LE(trace->faults.size(), waits);
+  EXPECT_GT(trace->faults.size() * 10, waits * 9);
+  for (const TracedFault& fault : trace->faults) {
+    EXPECT_TRUE(std::any_of(trace->ranges.begin(), trace->ranges.end(), [&](const AddressRange& r) {
+      return r.Contains(fault.address);
+    })) << fault.address.value;
+  }
+  ASSERT_FALSE(trace->looks.empty());
+  EXPECT_GT(trace->looks.back().scanned.count, 0u);
+
+  const auto setup = evaluate::ReplaySetup(*trace);
+  ASSERT_TRUE(setup);
+  OffPolicy off;
+  const auto replayed = Simulate(*setup, off);
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(replayed->end, evaluate::SimulatorReport::End::kDone);
+  EXPECT_GT(replayed->faulted, 0u);
+  EXPECT_EQ(workload.Finish(), 0);
+}
+
+TEST_F(TraceTest, APathThatCannotBeWrittenEndsItBeforeAnythingIsTouched) {
+  WorkloadProcess workload({"--memory", "16M", "--threads", "1", "--only", "random"});
+  const CommandOutcome save =
+      RunSave(workload.pid(), image_, {"--trace", directory_ / "missing/trace"});
+  EXPECT_EQ(save.exit_code, kExitUsage) << save.err;
+  EXPECT_NE(save.err.find("missing/trace"), std::string::npos) << save.err;
+  EXPECT_FALSE(Exists(image_));
+  EXPECT_EQ(workload.Finish(), 0);
+}
+
+}  // namespace
+}  // namespace stillframe::test
