@@ -55,6 +55,7 @@ struct RawOptions {
         filter(p.AddValue("filter", 0, "MASK", "As coredump_filter (the target's own)")),
         include_dontdump(p.AddFlag("include-dontdump", 0, "Save MADV_DONTDUMP memory too")),
         trace(p.AddValue("trace", 0, "FILE", "Write what the save saw here, for the simulator")),
+        report(p.AddValue("report", 0, "FILE.html", "Draw what the save saw, as one HTML page")),
         dry_run(p.AddFlag("dry-run", 0, "Only predict what each way would cost; needs no output")),
         json(p.AddFlag("json", 0, "The summary as one JSON object")),
         progress(p.AddValue("progress", 0, "auto|bar|json|none", "On stderr (auto: bar on a tty)")),
@@ -78,6 +79,7 @@ struct RawOptions {
   const Text& filter;
   const bool& include_dontdump;
   const Text& trace;
+  const Text& report;
   const bool& dry_run;
   const bool& json;
   const Text& progress;
@@ -197,6 +199,7 @@ Result<SaveArguments> ParseSaveArguments(const std::vector<std::string>& argumen
                              parsed.exec_timeout));
   parsed.exec_paused = raw.exec_paused;
   parsed.trace = raw.trace.value_or("");
+  parsed.report = raw.report.value_or("");
   STILLFRAME_ASSIGN(parsed.progress, ChooseProgress(raw.progress, raw.quiet, stderr_is_terminal));
   parsed.quiet = raw.quiet;
   parsed.verbose = raw.verbose;

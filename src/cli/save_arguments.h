@@ -24,6 +24,7 @@ struct SaveArguments {
   bool force = false;
   bool dry_run = false;  // only predict; image may be empty then
   std::string trace;     // file for what the save saw; empty: none
+  std::string report;    // HTML file that draws the same; empty: none
   SaveOptions options;   // at_instant is left to the caller
   std::optional<std::string> exec_paused;
   Duration exec_timeout = std::chrono::seconds(10);

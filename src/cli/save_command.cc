@@ -10,6 +10,7 @@
 #include "cli/exec_paused.h"
 #include "cli/exit_code.h"
 #include "cli/progress_line.h"
+#include "cli/report_file.h"
 #include "cli/save_arguments.h"
 #include "cli/save_job.h"
 #include "cli/stream.h"
@@ -164,17 +165,29 @@ int RunSave(const std::vector<std::string>& arguments) {
   // Forked first: a child that holds neither the output nor anything of the target.
   const auto exec = StartExec(*parsed);
   if (!exec) return EndWithError("save", exec.error(), parsed->json, ReportFd(*parsed));
-  const auto trace = TraceFile::Open(parsed->trace);
-  if (!trace) return EndWithError("save", trace.error(), parsed->json, ReportFd(*parsed));
-  if (*trace) parsed->options.trace = (*trace)->trace();
-  SaveJob job(parsed->pid, parsed->output(), parsed->options);
+  const auto trace_file = TraceFile::Open(parsed->trace);
+  if (!trace_file) return EndWithError("save", trace_file.error(), parsed->json, ReportFd(*parsed));
+  const auto report = ReportFile::Plan(parsed->report);
+  if (!report) return EndWithError("save", report.error(), parsed->json, ReportFd(*parsed));
+
+  SaveTrace own_trace;
+  SaveTrace* const trace = *trace_file ? (*trace_file)->trace() : &own_trace;
+  if (*trace_file || *report) parsed->options.trace = trace;
+  SaveJob::WrapSink record;
+  if (*report) {
+    record = [&file = **report](std::unique_ptr<PageSink> sink) {
+      return file.Record(std::move(sink));
+    };
+  }
+  SaveJob job(parsed->pid, parsed->output(), parsed->options, std::move(record));
   SaveLoop loop(*parsed, job, exec->get());
   const auto summary = loop.Run();
-  const Result<void> traced = *trace ? (*trace)->Write() : Result<void>{};
+  Result<void> told = *trace_file ? (*trace_file)->Write() : Result<void>{};
   if (!summary) {
     return EndWithError("save", summary.error(), parsed->json, ReportFd(*parsed), loop.signal());
   }
-  if (!traced) return EndWithError("save", traced.error(), parsed->json, ReportFd(*parsed));
+  if (told && *report) told = (*report)->Write(*summary, parsed->image, *trace, arguments);
+  if (!told) return EndWithError("save", told.error(), parsed->json, ReportFd(*parsed));
   return EndSaved(*parsed, *summary);
 }
 

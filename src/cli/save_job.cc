@@ -29,8 +29,8 @@ tl::unexpected<Error> Interrupted() {
 
 }  // namespace
 
-SaveJob::SaveJob(pid_t pid, Output output, SaveOptions options)
-    : pid_(pid), output_(std::move(output)), options_(std::move(options)) {}
+SaveJob::SaveJob(pid_t pid, Output output, SaveOptions options, WrapSink wrap)
+    : pid_(pid), output_(std::move(output)), options_(std::move(options)), wrap_(std::move(wrap)) {}
 
 SaveJob::~SaveJob() {
   if (!thread_.joinable()) return;
@@ -76,6 +76,7 @@ Result<SaveSummary> SaveJob::Run() {
     if (cancelled_) return Interrupted();
   }
   if (!sink) return tl::unexpected(std::move(sink).error());
+  if (wrap_) sink = wrap_(*std::move(sink));
   STILLFRAME_ASSIGN(std::unique_ptr<Target> target,
                     AttachProcess(pid_, AttachOptionsFor(options_.via)));
   STILLFRAME_ASSIGN(const std::unique_ptr<SaveSession> session,

@@ -20,7 +20,11 @@ namespace stillframe {
 // Thread rule: the thread that made it.
 class SaveJob {
  public:
-  SaveJob(pid_t pid, Output output, SaveOptions options);
+  // What the image is written through; may return what it is given.
+  using WrapSink = std::function<std::unique_ptr<PageSink>(std::unique_ptr<PageSink>)>;
+
+  // `wrap` may be empty.
+  SaveJob(pid_t pid, Output output, SaveOptions options, WrapSink wrap = nullptr);
   SaveJob(const SaveJob&) = delete;
   SaveJob& operator=(const SaveJob&) = delete;
   // Cancels and waits.
@@ -49,6 +53,7 @@ class SaveJob {
   const pid_t pid_;
   const Output output_;
   SaveOptions options_;
+  const WrapSink wrap_;
   std::thread thread_;
   std::optional<Result<SaveSummary>> result_;  // the thread's, until it is joined
 

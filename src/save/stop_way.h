@@ -10,8 +10,8 @@
 
 namespace stillframe {
 
-// Nothing is protected, nothing copied ahead and nothing can be lost; the pause is as long as the
-// save.
+// Nothing is protected, nothing copied ahead and nothing of the target's own doing can be lost; the
+// pause is as long as the save.
 class StopWay final : public SaveWay {
  public:
   explicit StopWay(SaveContext& context);

@@ -1,9 +1,10 @@
-// The file that `save --trace` writes says what the summary of the same save says.
+// The files of `save --trace` and `save --report` say what the summary of the same save says.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "evaluate/simulator.h"
+#include "report/text.h"
 #include "stillframe/save_trace.h"
 #include "support/files.h"
 #include "support/requirements.h"
@@ -71,6 +72,46 @@ TEST_F(TraceTest, APathThatCannotBeWrittenEndsItBeforeAnythingIsTouched) {
   EXPECT_NE(save.err.find("missing/trace"), std::string::npos) << save.err;
   EXPECT_FALSE(Exists(image_));
   EXPECT_EQ(workload.Finish(), 0);
+}
+
+class SaveReportTest : public TraceTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(SaveReportTest, DrawsTheSaveItIsOf) {
+  WorkloadProcess workload({"--memory", "32M", "--threads", "2", "--only", "random"});
+  const std::string report = directory_ / "report.html";
+  const CommandOutcome save =
+      RunSave(workload.pid(), image_, {"--report", report, "--via", GetParam()});
+  ASSERT_EQ(save.exit_code, kExitDone) << save.err;
+  const std::string page = ReadFile(report);
+  EXPECT_NE(page.find("Save of process " + std::to_string(workload.pid())), std::string::npos);
+  EXPECT_NE(page.find("--via " + GetParam()), std::string::npos);
+  const std::string name = GetParam() == "wp" ? "skip" : GetParam();
+  EXPECT_NE(page.find("\"name\":\"" + name + "\""), std::string::npos);
+  for (const char* kind : {"zero", "paused"}) {
+    const std::string pages = FormatCount(save.json["pages"][kind].get<uint64_t>()) + " " + kind;
+    EXPECT_NE(page.find(pages), std::string::npos) << pages;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, SaveReportTest, testing::Values("wp", "fork", "stop"),
+                         [](const auto& info) { return info.param; });
+
+TEST_F(TraceTest, AReportThatCanNotBeWrittenEndsTheSaveBeforeItBegins) {
+  WorkloadProcess workload({"--memory", "16M", "--threads", "1", "--only", "random"});
+  const CommandOutcome save =
+      RunSave(workload.pid(), image_, {"--report", directory_ / "missing/report.html"});
+  EXPECT_EQ(save.exit_code, kExitOutput) << save.err;
+  EXPECT_NE(save.err.find("missing/report.html"), std::string::npos) << save.err;
+  EXPECT_FALSE(Exists(image_));
+}
+
+TEST_F(TraceTest, ASaveThatFailsLeavesNoReport) {
+  WorkloadProcess workload({"--memory", "16M", "--threads", "1", "--only", "random"});
+  const std::string report = directory_ / "report.html";
+  const CommandOutcome save =
+      RunSave(workload.pid(), image_, {"--report", report, "--exec-paused", "false"});
+  EXPECT_NE(save.exit_code, kExitDone);
+  EXPECT_FALSE(Exists(report));
 }
 
 }  // namespace
