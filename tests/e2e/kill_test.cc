@@ -155,5 +155,46 @@ TEST_P(KillTest, AtRandomMoments) {
 INSTANTIATE_TEST_SUITE_P(Ways, KillTest, testing::Values("wp", "stop", "fork"),
                          [](const auto& info) { return info.param; });
 
+class ReplacingKillTest : public KillTest {};
+
+// After each step with files the name leads to the old file or to the new one, and to no third
+// thing.
+TEST_P(ReplacingKillTest, TheOldFileStaysWholeUntilTheNewOneIsInItsPlace) {
+  const std::string old_file = "what was there before";
+  TempDir traces;
+  SubprocessOptions options;
+  options.environment["STILLFRAME_FAIL_TRACE"] = traces / "trace";
+  WriteFile(image(), old_file);
+  const CommandOutcome save = RunSave(workload_->pid(), image(), {"--force"}, options);
+  ASSERT_TRUE(save.exit_code == kExitDone || save.exit_code == kExitLost) << save.err;
+  std::set<std::string> steps;
+  for (const std::string& step : Lines(ReadFile(traces / "trace"))) {
+    if (step.starts_with("store.")) steps.insert(step);
+  }
+  if (steps.empty()) GTEST_SKIP() << "*** SKIPPED *** built without fail points";
+  EXPECT_TRUE(steps.contains("store.rename")) << "it was not replaced by renaming";
+  for (const std::string& step : steps) {
+    SCOPED_TRACE(step);
+    WriteFile(image(), old_file);
+    SubprocessOptions kill;
+    kill.environment["STILLFRAME_FAIL_POINT"] = step + ":1";
+    EXPECT_EQ(RunSave(workload_->pid(), image(), {"--force"}, kill).exit_code, kExitSigkill);
+    if (ReadFile(image()) != old_file) {
+      const auto whole = OpenImage(image());
+      EXPECT_TRUE(whole != nullptr && whole->Verify());
+    }
+    for (const std::string& name : directory_.List()) {
+      // Between the link and the rename the new file has a name of its own.
+      EXPECT_TRUE(name == "image" || step == "store.link-temporary") << "left behind: " << name;
+      unlink((directory_ / name).c_str());
+    }
+    ExpectWorkloadIsWell();
+  }
+  EXPECT_EQ(workload_->Finish(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, ReplacingKillTest, testing::Values("wp"),
+                         [](const auto& info) { return info.param; });
+
 }  // namespace
 }  // namespace stillframe::test

@@ -31,6 +31,20 @@ TEST(LimitTest, StallLongerThanMaxStallGivesTheImageUp) {
   EXPECT_EQ(workload.Finish(), 0);
 }
 
+TEST(LimitTest, AnImageThatIsGivenUpLeavesNoFile) {
+  STILLFRAME_REQUIRE(MissingRoot());
+  STILLFRAME_REQUIRE(MissingUserfaultfd());
+  TempDir directory;
+  WorkloadProcess workload({"--memory", "32M", "--only", "random", "--threads", "2"});
+  const CommandOutcome save =
+      RunSave(workload.pid(), directory / "image",
+              {"--stage", "1M", "--max-bandwidth", "64K", "--max-stall", "100ms"});
+  EXPECT_EQ(save.exit_code, kExitLimit) << save.err << save.out;
+  EXPECT_EQ(directory.List(), std::vector<std::string>());
+  EXPECT_EQ(workload.WhatIsWrong(), "");
+  EXPECT_EQ(workload.Finish(), 0);
+}
+
 TEST(LimitTest, OutputThatStallsForeverBeforeAnyFaultCanBeInterrupted) {
   STILLFRAME_REQUIRE(MissingRoot());
   STILLFRAME_REQUIRE(MissingUserfaultfd());

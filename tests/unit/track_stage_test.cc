@@ -21,6 +21,12 @@ TEST(StageTest, HalfOfItIsTheScansAndHalfTheFaults) {
   EXPECT_EQ(ToBytes(large.run_pages()), Stage::kLargestRun);
 }
 
+TEST(StageTest, OfALargeOneTheScanHasWhatACacheKeepsAndTheFaultsHaveTheRest) {
+  Stage large(MiB(64));
+  EXPECT_EQ(ToBytes(large.run_pages()) * large.run_buffers(), Stage::kLargestScanShare);
+  EXPECT_EQ(large.FaultSlotsFree(), ToPages(MiB(64) - Stage::kLargestScanShare).count);
+}
+
 TEST(StageTest, TheScanCantTakeWhatIsKeptForFaults) {
   Stage stage(MiB(1));
   uint32_t buffer = 0;
