@@ -97,11 +97,9 @@ class Surveyor {
     const Clock& clock = MonotonicClock();
     STILLFRAME_TRY(target.Pause(kStopTimeout));
     const TimePoint begin = clock.Now();
-    Result<void> result;
-    {
-      const auto mappings = target.ReadMappings(false);
-      if (!mappings) result = tl::unexpected(mappings.error());
-    }
+    // What was mapped before may have changed: to register a part of a mapping would split it.
+    Result<void> result = planner_.Refresh();
+    if (result) sample_ = std::make_unique<MemorySample>(planner_.plan());
     const TimePoint looked = clock.Now();
     if (result) result = ArmSample();
     const TimePoint armed = clock.Now();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "evaluate/check_failure.h"
@@ -31,7 +32,11 @@ TEST_P(WorkloadPartTest, EndsWellWhenNothingIsWrong) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Parts, WorkloadPartTest, testing::ValuesIn(evaluate::PartNames()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST(WorkloadTest, AllPartsAtOnceMakeProgressAndEndWell) {
   WorkloadProcess workload({"--memory", "32M", "--tickets"});
