@@ -42,9 +42,8 @@ Result<std::unique_ptr<ReportFile>> ReportFile::Plan(const std::string& path) {
     return Fail(ErrorCode::kUsage, "writing the report " + path + ": it is a directory",
                 "name a file in it");
   }
-  std::string directory = std::filesystem::path(path).parent_path();
-  if (directory.empty()) directory = ".";
-  if (access(directory.c_str(), W_OK | X_OK) != 0) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (access(parent.empty() ? "." : parent.c_str(), W_OK | X_OK) != 0) {
     return FailErrno(errno, "writing the report " + path, "choose a directory you may write to",
                      ErrorCode::kOutput);
   }

@@ -114,7 +114,10 @@ TEST(BenchWriterTest, AStallStandsInItsBucketAndMakesTheWritesBehindItLate) {
   // One of two writers: 1,000 a second.
   Writing writing(PlanOf("uniform", 2000));
   writing.WaitForWrites(10);
+  const uint64_t before = writing.Done();
   writing.HoldUp(kStall);
+  // Until the one that was held up has made up for it: 400 fall due meanwhile.
+  writing.WaitForWrites(before + 600);
   const LatencyCounts counts = writing.Stop();
   EXPECT_GE(counts.in_bucket(LatencyCounts::BucketOf(kStall)), 1U);
   // 100 were intended in its first half.
