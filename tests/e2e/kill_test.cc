@@ -26,7 +26,7 @@ namespace {
 
 int RandomRounds() {
   const char* rounds = std::getenv("STILLFRAME_KILL_ROUNDS");
-  return rounds != nullptr ? std::atoi(rounds) : 20;
+  return rounds != nullptr ? std::atoi(rounds) : 100;
 }
 
 class KillTest : public testing::TestWithParam<std::string> {
