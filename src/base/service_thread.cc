@@ -1,7 +1,5 @@
 #include "base/service_thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -10,27 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "base/signals_blocked.h"
+
 namespace stillframe {
-namespace {
-
-// What a thread starts with is what its maker has at that moment.
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
-}  // namespace
-
 ServiceThread::ServiceThread(std::string_view name, int nice, std::function<void()> run) {
   const std::string full_name = std::string(kServiceThreadPrefix) + std::string(name);
   std::promise<pid_t> started;

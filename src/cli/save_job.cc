@@ -1,27 +1,12 @@
 #include "cli/save_job.h"
 
-#include <signal.h>
-
 #include <utility>
 
+#include "base/signals_blocked.h"
 #include "stillframe/target.h"
 
 namespace stillframe {
 namespace {
-
-// Signals are the main thread's. A new thread inherits the mask, so it is set around its start.
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
 
 tl::unexpected<Error> Interrupted() {
   return Fail(ErrorCode::kInterrupted, "interrupted; no image was written, the target runs on");
@@ -39,7 +24,7 @@ SaveJob::~SaveJob() {
 }
 
 void SaveJob::Start(std::function<void()> done) {
-  const AllSignalsBlocked blocked;
+  const AllSignalsBlocked blocked;  // they are the main thread's
   thread_ = std::thread([this, done = std::move(done)] {
     result_ = Run();
     done();

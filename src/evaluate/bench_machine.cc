@@ -82,6 +82,4 @@ double BusyShare() {
   return all > 0 ? 1 - (after.idle - before.idle) / all : 0;
 }
 
-Bytes AvailableMemory() { return MeminfoLine("MemAvailable:"); }
-
 }  // namespace stillframe::evaluate

@@ -24,9 +24,6 @@ double BusyShare();
 // What others may use before figures are theirs as well.
 inline constexpr double kQuietShare = 0.1;
 
-// Memory that could be used without swapping.
-Bytes AvailableMemory();
-
 }  // namespace stillframe::evaluate
 
 #endif  // STILLFRAME_EVALUATE_BENCH_MACHINE_H_

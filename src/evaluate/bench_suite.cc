@@ -7,6 +7,7 @@
 #include "evaluate/bench_statistics.h"
 #include "evaluate/bench_workload.h"
 #include "report/text.h"
+#include "save/memory_budget.h"
 
 namespace stillframe::evaluate {
 namespace {

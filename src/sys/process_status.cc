@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/unique_fd.h"
 #include "sys/proc_file.h"
 
 namespace stillframe {
@@ -84,15 +85,22 @@ std::optional<ProcessStat> ReadStat(int directory, const char* path) {
   return ParseStat(ReadSmallFile(directory, path, buffer));
 }
 
-pid_t LiveThreadOf(pid_t pid) {
-  const auto leader = ReadStat(AT_FDCWD, ProcPath("/proc/", pid, "stat").c_str());
+pid_t FindLiveThread(int directory, pid_t pid) {
+  const auto leader = ReadStat(directory, "stat");
   if (leader && !leader->dead()) return pid;
-  NumberedEntries threads(AT_FDCWD, ProcPath("/proc/", pid, "task").c_str());
+  NumberedEntries threads(directory, "task");
   while (const pid_t tid = threads.Next()) {
-    const auto stat = ReadStat(AT_FDCWD, ProcPath("/proc/", tid, "stat").c_str());
+    const auto stat = ReadStat(directory, TaskPath(tid, "stat").c_str());
     if (stat && !stat->dead() && !stat->kernel_worker()) return tid;
   }
-  return pid;
+  return 0;
+}
+
+pid_t LiveThreadOf(pid_t pid) {
+  const UniqueFd directory(
+      open(ProcPath("/proc/", pid, "").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const pid_t found = directory ? FindLiveThread(directory.get(), pid) : 0;
+  return found != 0 ? found : pid;
 }
 
 }  // namespace stillframe

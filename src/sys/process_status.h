@@ -45,8 +45,11 @@ std::optional<ProcessStat> ParseStat(std::string_view text);
 std::optional<ProcessStatus> ReadStatus(int directory, const char* path);
 std::optional<ProcessStat> ReadStat(int directory, const char* path);
 
-// A thread of the process that lives: the leader, or another one when the leader has exited, whose
-// own files in /proc then tell nothing of the process's memory. `pid` itself where there is none.
+// A thread that still has its memory: the leader, or when that has exited, any other; what /proc
+// tells of an exited leader tells nothing of the process. `directory`: its /proc/PID. 0 when there
+// is none. No allocation; async-signal-safe.
+pid_t FindLiveThread(int directory, pid_t pid);
+// The same by number; `pid` itself where there is none.
 pid_t LiveThreadOf(pid_t pid);
 
 }  // namespace stillframe

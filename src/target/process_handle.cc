@@ -127,17 +127,6 @@ bool HoldsFile(pid_t process, int fd) {
 
 }  // namespace
 
-pid_t FindLiveThread(int directory, pid_t pid) {
-  const auto leader = ReadStat(directory, "stat");
-  if (leader && !leader->dead()) return pid;
-  NumberedEntries threads(directory, "task");
-  while (const pid_t tid = threads.Next()) {
-    const auto stat = ReadStat(directory, TaskPath(tid, "stat").c_str());
-    if (stat && !stat->dead() && !stat->kernel_worker()) return tid;
-  }
-  return 0;
-}
-
 Result<ProcessHandle> OpenProcess(pid_t pid) {
   STILLFRAME_TRY(CheckNumber(pid));
   ProcessHandle handle;

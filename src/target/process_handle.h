@@ -24,10 +24,6 @@ struct ProcessHandle {
 // (no such process), kPermission (not ours, traced by someone), kUnsupported (32-bit).
 Result<ProcessHandle> OpenProcess(pid_t pid);
 
-// A thread that still has its memory: the leader, or when that has exited, any other. 0 when there
-// is none. No allocation; async-signal-safe.
-pid_t FindLiveThread(int directory, pid_t pid);
-
 // Fails with kUnsupported when a process outside the thread group uses the same address space:
 // stopping the target's threads would not stop that one. A vfork child, which does for a moment, is
 // waited for; kLimit when there is always another one.
