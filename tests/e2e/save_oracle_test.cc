@@ -35,6 +35,8 @@ INSTANTIATE_TEST_SUITE_P(
         OracleCase{"WritersOnly", {"--memory", "512M", "--only", "random,sequential"}, {}},
         OracleCase{"PacedWriters", {"--memory", "256M", "--rate", "2000"}, {}},
         OracleCase{"ThrottleOff", kEverything, {"--throttle", "off"}},
+        OracleCase{"ThrottleRamp", kEverything, {"--throttle", "ramp"}},
+        OracleCase{"ThrottleAdaptive", kEverything, {"--throttle", "adaptive"}},
         OracleCase{"StageOfOneMiB", kSmaller, {"--stage", "1M", "--max-stall", "20s"}},
         OracleCase{"Bandwidth50M", kSmaller, {"--max-bandwidth", "50M", "--max-stall", "20s"}},
         OracleCase{"StallingFifo", kSmaller, {"--max-stall", "20s"}, OutputKind::kFifo},
