@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluate/simulator.h"
+#include "evaluate/simulator/simulator.h"
 #include "stillframe/save_trace.h"
 #include "stillframe/throttle.h"
 #include "support/machine.h"
@@ -83,6 +83,10 @@ OutputModel Steps() {
           .buffer = MiB(1)};
 }
 
+OutputModel StallingPipe() {
+  return ThroughPipe(StallingOutput("stall", 2e9, milliseconds(50), milliseconds(250)));
+}
+
 std::vector<OutputModel> Outputs(const Size& size) {
   if (size.memory >= GiB(1024)) {
     return {ConstantOutput("100Gbit", 12.5e9), ConstantOutput("10Gbit", 1.25e9),
@@ -90,10 +94,10 @@ std::vector<OutputModel> Outputs(const Size& size) {
   }
   if (size.memory >= GiB(64)) {
     return {ConstantOutput("100Gbit", 12.5e9), ConstantOutput("10Gbit", 1.25e9), Steps(),
-            StallingOutput("stall", 2e9, milliseconds(50), milliseconds(250))};
+            StallingPipe()};
   }
-  return {FreeOutput(), StallingOutput("stall", 2e9, milliseconds(50), milliseconds(250)), Steps(),
-          LimitedOutput("100M", 100e6), LimitedOutput("10M", 10e6)};
+  return {FreeOutput(), StallingPipe(), Steps(), LimitedOutput("100M", 100e6),
+          LimitedOutput("10M", 10e6)};
 }
 
 struct Row {

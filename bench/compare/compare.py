@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stillframe beside what people use today, on the same jobs: compare.py STILLFRAME [--runs N] [--memory SIZE] [--json FILE]
+"""Stillframe beside what people use today, on the same jobs: compare.py STILLFRAME [--quick] [--runs N] [--memory SIZE] [--json FILE]
 
 Job "process": the workload of `stillframe bench`, saved by the bench in turn with gcore and with a fork of its own.
 Job "guest": a QEMU with a bare guest that times its own writes, saved by QEMU's background-snapshot and by
@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def guest_round(program, accelerator, way, kind, stillframe):
 def run_guests(args, directory):
     """{(output, way): rounds}"""
     program = guest.build_guest(directory)
-    accelerator = choose_accelerator(program)
+    accelerator = args.accel or choose_accelerator(program)
     results = {}
     ways = ["none", "stillframe save", "background-snapshot"]
     for run in range(args.runs):
@@ -122,11 +123,15 @@ def run_process(args, directory):
     """The object of `stillframe bench --json`."""
     result = pathlib.Path(directory) / "process.json"
     core = pathlib.Path(directory) / "core"
-    gcore = f"gcore=gcore -o {core} $PID; code=$?; rm -f {core}.*; exit $code"
+    methods = ["skip", "fork", "stop", "self-fork"]
+    if shutil.which("gcore"):
+        methods.append(f"gcore=gcore -o {core} $PID; code=$?; rm -f {core}.*; exit $code")
+    else:
+        say("gcore is left out: it is not installed (Debian package gdb)")
     # stderr shows how far it is.
     bench = subprocess.run(
         [args.stillframe, "bench", "--memory", args.memory, "--runs", str(args.runs),
-         "--method", f"skip,fork,stop,self-fork,{gcore}", "--json", str(result)],
+         "--method", ",".join(methods), "--json", str(result)],
         stdout=subprocess.DEVNULL, check=False)
     if not result.exists():
         raise RuntimeError(f"stillframe bench ended with {bench.returncode}")
@@ -215,11 +220,17 @@ def say(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stillframe")
+    parser.add_argument("--quick", action="store_true",
+                        help="that it works, in seconds: one run of 64M, without QEMU and without what is not installed")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--memory", default="2G", help="of the job \"process\"")
+    parser.add_argument("--accel", choices=["kvm", "tcg"], help="of the guest; unless given KVM where it works")
     parser.add_argument("--json", help="all figures")
     parser.add_argument("--job", choices=["process", "guest", "all"], default="all")
     args = parser.parse_args()
+    if args.quick:
+        args.runs, args.memory, args.job = 1, "64M", "process"
+        say("QEMU is left out: --quick; figures of one short run say little")
     rows, everything = [], {}
     with tempfile.TemporaryDirectory(prefix="stillframe-compare.", dir="/var/tmp") as directory:
         if args.job != "guest":

@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "evaluate/bench_child.h"
+#include "evaluate/bench/child.h"
 #include "support/machine.h"
 
 namespace stillframe::bench {

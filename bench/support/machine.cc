@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "evaluate/bench_machine.h"
+#include "evaluate/bench/machine.h"
 
 namespace stillframe::bench {
 

@@ -1,16 +1,14 @@
-// A pipe with another process at its end.
+// A pipe with another process at its end, which notes when what arrived.
 #ifndef STILLFRAME_BENCH_SUPPORT_OUTPUT_CHILD_H_
 #define STILLFRAME_BENCH_SUPPORT_OUTPUT_CHILD_H_
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 
-#include "base/unique_fd.h"
+#include "evaluate/bench/output.h"
 #include "stillframe/units.h"
-#include "support/child_process.h"
 #include "support/shared_object.h"
 
 namespace stillframe::bench {
@@ -21,7 +19,7 @@ struct StallPlan {
   Duration length{0};
 };
 
-// Reads everything and throws it away. Thread rule: one thread.
+// PipeReader with a log. Thread rule: one thread.
 class OutputChild {
  public:
   struct Arrival {
@@ -29,34 +27,28 @@ class OutputChild {
     Bytes total;     // of all read so far
   };
   static constexpr size_t kMostArrivals = 1 << 20;
-  static constexpr int kPipeSize = static_cast<int>(MiB(1).count);
 
   explicit OutputChild(const StallPlan& plan = {});
 
   // The end to write to.
-  int descriptor() const { return writer_.get(); }
+  int descriptor() const { return reader_->descriptor(); }
   // Closes it, and waits until the reader has seen the end.
-  void Finish();
+  void Finish() { reader_->Finish(); }
 
   // After Finish. Of what came in, at most kMostArrivals.
   std::span<const Arrival> arrivals() const;
-  Bytes total() const { return {shared_->total}; }
+  Bytes total() const { return reader_->total(); }
   // How often it stalled while something waited to be read.
-  uint64_t stalls() const { return shared_->stalls; }
+  uint64_t stalls() const { return reader_->stalls(); }
 
  private:
-  struct Shared {
-    uint64_t total = 0;
-    uint64_t stalls = 0;
+  struct Log {
     uint64_t count = 0;
     std::array<Arrival, kMostArrivals> arrivals;
   };
 
-  int Drain(int fd, const StallPlan& plan) const;
-
-  SharedObject<Shared> shared_;
-  UniqueFd writer_;
-  std::unique_ptr<ChildProcess> child_;
+  SharedObject<Log> log_;
+  std::unique_ptr<evaluate::PipeReader> reader_;
 };
 
 }  // namespace stillframe::bench

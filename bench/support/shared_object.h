@@ -2,7 +2,7 @@
 #ifndef STILLFRAME_BENCH_SUPPORT_SHARED_OBJECT_H_
 #define STILLFRAME_BENCH_SUPPORT_SHARED_OBJECT_H_
 
-#include "evaluate/bench_shared.h"
+#include "evaluate/bench/shared.h"
 
 namespace stillframe::bench {
 

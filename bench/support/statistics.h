@@ -2,7 +2,7 @@
 #ifndef STILLFRAME_BENCH_SUPPORT_STATISTICS_H_
 #define STILLFRAME_BENCH_SUPPORT_STATISTICS_H_
 
-#include "evaluate/bench_statistics.h"
+#include "evaluate/bench/statistics.h"
 
 namespace stillframe::bench {
 

@@ -64,6 +64,7 @@ struct SinkCounters {
 };
 
 // Takes each page exactly once, in any order, and becomes visible to others only by Finish.
+// AllowRepeats loosens the first.
 //
 // Thread rule: one thread at a time; counters() from any thread.
 class PageSink {
@@ -88,6 +89,14 @@ class PageSink {
   // Makes a Write that blocks on the output return kInterrupted, now and from here on. Any thread,
   // async-signal-safe.
   virtual void Interrupt() = 0;
+
+  // Before the first page: from here on a page may be told of again, what was told last holds, and
+  // what was told of pages outside the saved ranges is dropped by Finish. Until then the counters
+  // count all that was told; after it, what holds. kUnsupported by a sink that can't take back what
+  // it has let out.
+  virtual Result<void> AllowRepeats() {
+    return Fail(ErrorCode::kUnsupported, "this output takes each page once only");
+  }
 
   // Bounds the output: `pacer` is asked before each write, of at most `largest` bytes, with what is
   // about to go out. It may sleep, and its error ends the write. Set once, before the first page. A

@@ -35,6 +35,9 @@ enum class Via {
   kFork,
   // The target stands still throughout.
   kStop,
+  // Copied in rounds while the target runs, what it wrote since again; the rest inside the pause.
+  // No write ever waits and nothing is lost, but the pause grows with the write rate. Linux 6.7.
+  kPrecopy,
 };
 
 // What it is called in options and reports.
@@ -46,14 +49,39 @@ constexpr std::string_view ViaName(Via via) {
       return "fork";
     case Via::kStop:
       return "stop";
+    case Via::kPrecopy:
+      return "precopy";
   }
   return "";
 }
 
-// What a save that way needs of its target: only write protection needs a userfaultfd.
+// When the instant of the image is, under write protection.
+enum class Instant {
+  kNow,   // as soon as the memory is armed
+  kLate,  // after the memory was copied once, so that only what was written since has to be saved
+};
+
+constexpr std::string_view InstantName(Instant instant) {
+  return instant == Instant::kNow ? "now" : "late";
+}
+
+// What is done when a write finds no room in the stage.
+enum class OnFull {
+  kWait,   // the write waits for room, at most max_stall
+  kSpill,  // pages go to a file on a disk, up to its limit; beyond it, or if it fails, as kAbort
+  kAbort,  // the image is given up
+};
+
+// What is done when the pause takes longer than its limit.
+enum class OverPauseLimit {
+  kKeep,   // it is reported
+  kAbort,  // the image is given up, with kLimit, as soon as that is known
+};
+
+// What a save that way needs of its target: a userfaultfd, or to be left alone.
 inline AttachOptions AttachOptionsFor(Via via) {
   AttachOptions options;
-  options.userfaultfd = via == Via::kWriteProtect;
+  options.userfaultfd = via == Via::kWriteProtect || via == Via::kPrecopy;
   return options;
 }
 
@@ -68,6 +96,18 @@ struct SaveOptions {
   // At least 1 ms.
   Duration max_stall = std::chrono::seconds(1);
   OnLost on_lost = OnLost::kKeep;
+  Instant instant = Instant::kNow;
+  // What is done inside the pause may take so long, the stopping and resuming of threads and
+  // at_instant left out. At least 10 us.
+  Duration pause_limit = std::chrono::milliseconds(1);
+  OverPauseLimit over_pause_limit = OverPauseLimit::kKeep;
+  OnFull on_full = OnFull::kSpill;
+  // Of kSpill: where the unnamed file is made. Empty: /var/tmp, which is refused with kUsage if it
+  // is in memory itself.
+  std::string spill_dir = {};
+  // Of kSpill: how much may lie there at one time, at least 1 MiB. Unset: the smaller of the memory
+  // to be saved and half of what is free there.
+  std::optional<Bytes> spill_limit = std::nullopt;
   // Runs on the session's thread at the instant of the image, everything armed, the target standing
   // still. An error gives the save up. Not bounded here: bound it yourself.
   std::function<Result<void>(pid_t pid)> at_instant = nullptr;
@@ -89,11 +129,39 @@ struct WaitSummary {
   uint64_t max = 0;
 };
 
+// What the pause was spent on. The rest of it is the reading of mappings and registers.
+struct PauseSummary {
+  Duration stop{0};    // from the first thread asked to stop to the last one stopped
+  Duration arm{0};     // write-protecting, and finding out which pages there are
+  Duration copy{0};    // of pages that have to be copied inside it
+  Duration resume{0};  // from the first thread let go to the last one
+  bool limit_met = true;
+};
+
+// What was done while the target ran, before the pause, to make that short.
+struct PrearmSummary {
+  uint64_t rounds = 0;
+  Duration duration{0};
+  Pages logged;         // pages written meanwhile, each as often as it had to be armed again
+  Duration slowed{0};   // for how long writes were held back, all together, so that rounds converge
+  Duration stopped{0};  // for how long the target stood still for the registering of its memory
+};
+
+// Rounds of copying while the target runs.
+struct RoundsSummary {
+  uint64_t count = 0;
+  Bytes copied;
+};
+
 struct SaveSummary {
   pid_t pid = 0;
   Via via = Via::kWriteProtect;
+  Instant instant = Instant::kNow;
   Duration attach{0};
   Duration pause{0};  // first thread asked to stop to last one resumed, less at_instant
+  PauseSummary paused;
+  PrearmSummary prearm;
+  RoundsSummary rounds;
   Duration at_instant{0};
   Duration duration{0};
   Bytes memory;  // all of what the image describes
@@ -105,6 +173,7 @@ struct SaveSummary {
   ThrottleCounters throttle;
   Bytes stage_size;
   Bytes stage_peak;
+  Bytes stage_spilled;      // all that went to the spill file
   uint64_t stage_full = 0;  // how often a fault found no room
   uint64_t unmaps = 0;      // unmap events of the target after the instant
   std::vector<RangeReason> skipped;
@@ -130,7 +199,8 @@ struct SaveProgress {
 // from any thread.
 class SaveSession {
  public:
-  // Errors: kUsage for an option outside its range.
+  // Errors: kUsage for an option outside its range; kLimit for a stage that is more than the memory
+  // available; kOutput or kPermission where no page could be spilled to spill_dir.
   static Result<std::unique_ptr<SaveSession>> Create(std::unique_ptr<Target> target,
                                                      std::unique_ptr<PageSink> sink,
                                                      SaveOptions options);

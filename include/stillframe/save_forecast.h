@@ -31,8 +31,9 @@ struct TargetSurvey {
   double zero_share = 0;         // of the present pages that hold only zeros, 0 to 1
   // Pages written for the first time since a moment, per second; unknown without WP_ASYNC (6.7).
   std::optional<uint64_t> pages_written = std::nullopt;
-  Pages sampled;                 // how many pages these figures rest on
-  std::string wp_obstacle = {};  // why write protection can't be had; empty when it can
+  Pages sampled;                      // how many pages these figures rest on
+  std::string wp_obstacle = {};       // why write protection can't be had; empty when it can
+  std::string precopy_obstacle = {};  // the same for rounds, where wp has none
 };
 
 struct WayForecast {
@@ -45,7 +46,7 @@ struct WayForecast {
 
 struct SaveForecast {
   TargetSurvey survey;
-  std::array<WayForecast, 3> ways;  // wp, fork, stop
+  std::array<WayForecast, 4> ways;  // wp, fork, stop, precopy
   Via advice = Via::kWriteProtect;
   std::string reason;  // of the advice: a sentence without a full stop
 };

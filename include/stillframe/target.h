@@ -25,11 +25,18 @@ struct ReadOutcome {
 struct PauseOptions {
   // Bounds one try to stop every thread.
   Duration stop_timeout = std::chrono::milliseconds(100);
-  // Asked while threads are waited for, often and cheaply; true makes Pause resume all and fail
-  // with kInterrupted. May be empty.
+  // Asked while threads are waited for, often; true makes Pause resume all and fail with
+  // kInterrupted. Asked again by Fork. Must be cheap; may be called on another thread than the one
+  // that waits in Pause. May be empty.
   std::function<bool()> cancelled = nullptr;
   // Pause so that Fork can be called. kUnsupported for one's own process.
   bool for_fork = false;
+};
+
+// Parts of a pause.
+struct PauseTimes {
+  Duration stop{0};    // from the first thread asked to stop to the last one stopped
+  Duration resume{0};  // from the first thread let go to the last one; zero while paused
 };
 
 // A copy of the target's private memory that stands still: a forked child that never runs.
@@ -57,8 +64,8 @@ class FrozenMemory {
 // A process whose memory is to be saved. Descriptors that it hands out stay its own and live as
 // long as it does.
 //
-// Thread rule: Pause, Resume and CaptureState belong to one thread, the one that made the target
-// (ptrace knows its tracer by thread). Everything else may be called from any thread at any time.
+// Thread rule: Pause, Resume, Fork, PrepareState and CaptureState may be called from any one thread
+// at a time. Everything else may be called from any thread at any time.
 class Target {
  public:
   Target() = default;
@@ -99,6 +106,8 @@ class Target {
 
   // Stops every thread, those born meanwhile included. Threads that don't stop in time (NFS, a
   // vfork in flight) make it resume all, wait and retry, a bounded number of times, then kLimit.
+  // When it fails nothing is stopped, nor will it be by this call. May be called again after
+  // Resume.
   virtual Result<void> Pause(const PauseOptions& options) = 0;
   Result<void> Pause(Duration stop_timeout) {
     return Pause(PauseOptions{.stop_timeout = stop_timeout});
@@ -106,16 +115,24 @@ class Target {
   // Resumes all; a stopped job stays stopped. Harmless when not paused.
   virtual Result<void> Resume() = 0;
   // Forks the target, paused with for_fork: once in a pause. kUnsupported where the fork fails,
-  // with the limit that made it fail. From here on, not from the pause, the two memories are equal
-  // byte for byte: to fork, one thread has to run for a moment, and the kernel notes the CPU it is
-  // on in its struct rseq. It takes as long as copying the page tables does, some 20 ms per GiB.
+  // with the limit that made it fail; kInterrupted when PauseOptions::cancelled says so. From here
+  // on, not from the pause, the two memories are equal byte for byte: to fork, one thread has to
+  // run for a moment, and the kernel notes the CPU it is on in its struct rseq. It takes as long as
+  // copying the page tables does, some 20 ms per GiB.
   virtual Result<std::unique_ptr<FrozenMemory>> Fork() = 0;
+  // Reads, before a pause, what needn't be read inside it: all but the registers and signal masks
+  // of threads. What of that may change is then as of this call: the lines of stat and status, the
+  // command line, names of threads. Holds for the pause that comes next, which from its beginning
+  // on also reads the registers in the background. Needless, but CaptureState is quicker after it.
+  virtual Result<void> PrepareState() { return {}; }
   // Registers and all else that an ELF core needs, of a paused target.
   virtual Result<ProcessState> CaptureState() = 0;
 
   // From the first thread asked to stop to the last one resumed, of the last pause that succeeded.
   // While paused: so far.
   virtual Duration PauseDuration() const = 0;
+  // Of the same pause.
+  virtual PauseTimes Times() const { return {}; }
   // What attaching cost the target: the time one of its threads stood still for the injection. Zero
   // for one's own process.
   virtual Duration AttachDuration() const = 0;

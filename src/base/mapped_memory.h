@@ -47,6 +47,8 @@ class MappedArray {
 
   T* data() const { return reinterpret_cast<T*>(memory_.data()); }
   size_t size() const { return size_; }
+  // As MappedMemory's.
+  void Populate() { memory_.Populate(); }
   T& operator[](size_t i) const { return data()[i]; }
   T* begin() const { return data(); }
   T* end() const { return data() + size_; }

@@ -18,6 +18,9 @@ class SpscRing {
   // Holds at least `capacity` entries.
   explicit SpscRing(size_t capacity) : slots_(std::bit_ceil(capacity < 2 ? 2 : capacity)) {}
 
+  // Before its first use: touches its memory, so that no Push waits for any.
+  void Populate() { slots_.Populate(); }
+
   // False when full.
   bool Push(const T& value) {
     const size_t tail = tail_.load(std::memory_order_relaxed);

@@ -37,7 +37,8 @@ constexpr char kAbout[] =
     "250),\n"
     "limit:100M (a pipe whose reader takes 100 MiB a second).\n"
     "Methods: none (no save; always taken), skip, ramp, adaptive, off (throttles), fork, stop;\n"
-    "self-fork (the workload forks, the child writes its memory out); NAME=COMMAND (run by sh -c "
+    "and when asked for: precopy (Linux 6.7), self-fork (the workload forks, the child writes its "
+    "memory out); NAME=COMMAND (run by sh -c "
     "with "
     "PID and\nOUTPUT in its environment; no commas).";
 
@@ -48,7 +49,7 @@ struct RawOptions {
         threads(p.AddValue("threads", 0, "N", "Threads that write (2)")),
         rate(p.AddValue("rate", 0, "N|max", "Writes per second, all together (2000)")),
         output(p.AddValue("output", 'o', "OUTPUT", "Where images go (null)")),
-        method(p.AddValue("method", 0, "LIST", "Methods, with commas between them (all)")),
+        method(p.AddValue("method", 0, "LIST", "Methods, with commas between them")),
         runs(p.AddValue("runs", 0, "N", "How often each takes its turn (5)")),
         seed(p.AddValue("seed", 0, "N", "The same seed, the same writes (1)")),
         json(p.AddValue("json", 0, "FILE", "Everything that was measured")),

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluate/bench_plan.h"
+#include "evaluate/bench/plan.h"
 #include "stillframe/error.h"
 
 namespace stillframe {

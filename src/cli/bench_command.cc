@@ -15,11 +15,11 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/stream.h"
-#include "evaluate/bench_figures.h"
-#include "evaluate/bench_html.h"
-#include "evaluate/bench_json.h"
-#include "evaluate/bench_suite.h"
-#include "evaluate/bench_text.h"
+#include "evaluate/bench/figures.h"
+#include "evaluate/bench/html.h"
+#include "evaluate/bench/json.h"
+#include "evaluate/bench/suite.h"
+#include "evaluate/bench/text.h"
 #include "report/json.h"
 
 namespace stillframe {

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "evaluate/bench_machine.h"
+#include "evaluate/bench/machine.h"
 #include "report/html_report.h"
 #include "report/html_save_report.h"
 

@@ -21,8 +21,9 @@ using std::chrono::seconds;
 using Text = std::optional<std::string>;
 
 constexpr std::array<std::string_view, 4> kPolicies = {"skip", "ramp", "adaptive", "off"};
-constexpr std::array<std::string_view, 3> kWays = {"wp", "fork", "stop"};
-constexpr std::array<std::string_view, 2> kOnLost = {"keep", "abort"};
+constexpr std::array<std::string_view, 4> kWays = {"wp", "fork", "stop", "precopy"};
+constexpr std::array<std::string_view, 2> kKeepOrAbort = {"keep", "abort"};
+constexpr std::array<std::string_view, 3> kOnFull = {"wait", "spill", "abort"};
 constexpr std::array<std::string_view, 4> kStyles = {"auto", "bar", "json", "none"};
 
 constexpr char kAbout[] =
@@ -38,8 +39,8 @@ struct RawOptions {
   explicit RawOptions(OptionParser& p)
       : output(p.AddValue("output", 'o', "IMAGE", "Where to; - for stdout. Required")),
         force(p.AddFlag("force", 0, "Replace an existing file, which stays whole until then")),
-        via(p.AddValue("via", 0, "wp|fork|stop",
-                       "Write protection, a forked copy, or stopped (wp)")),
+        via(p.AddValue("via", 0, "wp|fork|stop|precopy",
+                       "Write protection, a forked copy, stopped, or in rounds (wp)")),
         throttle(
             p.AddValue("throttle", 0, "skip|ramp|adaptive|off", "When the scan holds back (skip)")),
         fault_limit(p.AddValue("fault-limit", 0, "TIME", "A longer wait is a slow fault (5ms)")),
@@ -48,7 +49,16 @@ struct RawOptions {
         max_bandwidth(p.AddValue("max-bandwidth", 0, "SIZE", "Bytes per second to the output")),
         stage(p.AddValue("stage", 0, "SIZE", "Memory for copies on their way out (64M)")),
         max_stall(p.AddValue("max-stall", 0, "TIME", "Give up when a write waits longer (1s)")),
+        on_full(p.AddValue("on-full", 0, "wait|spill|abort",
+                           "When a write finds no room in the stage (spill)")),
+        spill_dir(p.AddValue("spill-dir", 0, "DIR", "Where pages are spilled to (/var/tmp)")),
+        spill_limit(
+            p.AddValue("spill-limit", 0, "SIZE", "At most so much (half of what is free there)")),
         on_lost(p.AddValue("on-lost", 0, "keep|abort", "What a lost page does (keep)")),
+        pause_limit(p.AddValue("pause-limit", 0, "TIME",
+                               "What is done inside the pause may take so long (1ms)")),
+        over_pause_limit(
+            p.AddValue("over-pause-limit", 0, "keep|abort", "What a longer pause does (keep)")),
         exec_paused(p.AddValue("exec-paused", 0, "CMD", "Run by sh -c at the instant")),
         exec_timeout(p.AddValue("exec-timeout", 0, "TIME", "How long CMD may take (10s)")),
         stop_timeout(p.AddValue("stop-timeout", 0, "TIME", "One try to stop the target (100ms)")),
@@ -72,7 +82,12 @@ struct RawOptions {
   const Text& max_bandwidth;
   const Text& stage;
   const Text& max_stall;
+  const Text& on_full;
+  const Text& spill_dir;
+  const Text& spill_limit;
   const Text& on_lost;
+  const Text& pause_limit;
+  const Text& over_pause_limit;
   const Text& exec_paused;
   const Text& exec_timeout;
   const Text& stop_timeout;
@@ -122,8 +137,28 @@ Result<void> FillThrottle(const RawOptions& raw, ThrottleOptions& to) {
 Result<void> FillVia(const Text& text, Via& to) {
   if (!text) return {};
   STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--via", *text, kWays));
-  for (const Via via : {Via::kWriteProtect, Via::kFork, Via::kStop}) {
+  for (const Via via : {Via::kWriteProtect, Via::kFork, Via::kStop, Via::kPrecopy}) {
     if (choice == ViaName(via)) to = via;
+  }
+  return {};
+}
+
+Result<void> FillOnFull(const RawOptions& raw, SaveOptions& to) {
+  if (raw.on_full) {
+    STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--on-full", *raw.on_full, kOnFull));
+    to.on_full = choice == "wait"    ? OnFull::kWait
+                 : choice == "spill" ? OnFull::kSpill
+                                     : OnFull::kAbort;
+  }
+  if (raw.spill_dir) {
+    if (raw.spill_dir->empty()) {
+      return Fail(ErrorCode::kUsage, "--spill-dir names no directory", "--spill-dir /var/tmp");
+    }
+    to.spill_dir = *raw.spill_dir;
+  }
+  if (raw.spill_limit) {
+    STILLFRAME_ASSIGN(to.spill_limit,
+                      ParseSize("--spill-limit", *raw.spill_limit, {MiB(1), GiB(1024 * 1024)}));
   }
   return {};
 }
@@ -136,10 +171,19 @@ Result<void> FillOptions(const RawOptions& raw, SaveOptions& to) {
   STILLFRAME_TRY(SetSize("--stage", raw.stage, {MiB(1), GiB(64)}, to.stage));
   STILLFRAME_TRY(
       SetDuration("--max-stall", raw.max_stall, {milliseconds(1), hours(1)}, to.max_stall));
+  STILLFRAME_TRY(FillOnFull(raw, to));
+  STILLFRAME_TRY(
+      SetDuration("--pause-limit", raw.pause_limit, {microseconds(10), hours(1)}, to.pause_limit));
   STILLFRAME_TRY(SetDuration("--stop-timeout", raw.stop_timeout, {milliseconds(1), seconds(60)},
                              to.stop_timeout));
+  if (raw.over_pause_limit) {
+    STILLFRAME_ASSIGN(const std::string choice,
+                      ParseChoice("--over-pause-limit", *raw.over_pause_limit, kKeepOrAbort));
+    to.over_pause_limit = choice == "abort" ? OverPauseLimit::kAbort : OverPauseLimit::kKeep;
+  }
   if (raw.on_lost) {
-    STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--on-lost", *raw.on_lost, kOnLost));
+    STILLFRAME_ASSIGN(const std::string choice,
+                      ParseChoice("--on-lost", *raw.on_lost, kKeepOrAbort));
     to.on_lost = choice == "abort" ? OnLost::kAbort : OnLost::kKeep;
   }
   if (raw.filter) {

@@ -186,9 +186,15 @@ int RunSave(const std::vector<std::string>& arguments) {
   if (!summary) {
     return EndWithError("save", summary.error(), parsed->json, ReportFd(*parsed), loop.signal());
   }
-  if (told && *report) told = (*report)->Write(*summary, parsed->image, *trace, arguments);
-  if (!told) return EndWithError("save", told.error(), parsed->json, ReportFd(*parsed));
-  return EndSaved(*parsed, *summary);
+  if (*report) {
+    const auto drawn = (*report)->Write(*summary, parsed->image, *trace, arguments);
+    if (told) told = drawn;
+  }
+  const int code = EndSaved(*parsed, *summary);
+  // The image is there all the same, so its summary is told first. With --json that stays the only
+  // object on its stream.
+  if (!told) return EndWithError("save", told.error(), false);
+  return code;
 }
 
 }  // namespace stillframe

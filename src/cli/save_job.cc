@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/signals_blocked.h"
+#include "save/save_options.h"
 #include "stillframe/target.h"
 
 namespace stillframe {
@@ -54,7 +55,8 @@ bool SaveJob::is_opening() const {
 }
 
 Result<SaveSummary> SaveJob::Run() {
-  auto sink = CreateImage(output_);
+  const Result<void> room = CheckRoomFor(options_);
+  auto sink = room ? CreateImage(output_) : tl::unexpected(room.error());
   {
     const std::lock_guard lock(mutex_);
     opening_ = false;

@@ -136,7 +136,8 @@ constexpr Named kFeatures[] = {
     {"UFFD_FEATURE_EVENT_UNMAP", UFFD_FEATURE_EVENT_UNMAP, true, "knowing what munmap took"},
     {"UFFD_FEATURE_THREAD_ID", UFFD_FEATURE_THREAD_ID, true, "telling whose fault it is"},
     {"UFFD_FEATURE_WP_UNPOPULATED", kUffdFeatureWpUnpopulated, false, "arming holes"},
-    {"UFFD_FEATURE_WP_ASYNC", kUffdFeatureWpAsync, false, "tracking without faults"},
+    {"UFFD_FEATURE_WP_ASYNC", kUffdFeatureWpAsync, false,
+     "--via precopy, and the write rate of --dry-run"},
     {"UFFD_FEATURE_POISON", kUffdFeaturePoison, false, "telling a target that a page is gone"},
 };
 

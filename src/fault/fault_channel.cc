@@ -55,9 +55,13 @@ void Add(const uffd_msg& message, FaultMessages* out) {
 
 }  // namespace
 
-Result<FaultChannel> FaultChannel::Connect(int userfaultfd) {
+Result<FaultChannel> FaultChannel::Connect(int userfaultfd, bool mark_holes) {
   bool shared = true;
-  UffdResult api = UffdApi(userfaultfd, kWithShared);
+  UffdResult api = UffdApi(userfaultfd, kWithShared | (mark_holes ? kUffdFeatureWpUnpopulated : 0));
+  if (mark_holes && api.outcome == UffdOutcome::kRefused) {
+    mark_holes = false;
+    api = UffdApi(userfaultfd, kWithShared);
+  }
   if (api.outcome == UffdOutcome::kRefused) {
     shared = false;
     api = UffdApi(userfaultfd, kNeeded);
@@ -70,7 +74,7 @@ Result<FaultChannel> FaultChannel::Connect(int userfaultfd) {
   FailPoint("uffd.api");
   const std::string path = "/proc/self/fdinfo/" + std::to_string(userfaultfd);
   UniqueFd fdinfo(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  return FaultChannel(userfaultfd, std::move(fdinfo), shared);
+  return FaultChannel(userfaultfd, std::move(fdinfo), shared, mark_holes);
 }
 
 Result<FaultChannel> FaultChannel::ConnectAsync(int userfaultfd) {
@@ -79,7 +83,7 @@ Result<FaultChannel> FaultChannel::ConnectAsync(int userfaultfd) {
     return FailErrno(api.error, "asking the kernel for asynchronous write-protection",
                      "this needs Linux 6.7 or later", ErrorCode::kUnsupported);
   }
-  return FaultChannel(userfaultfd, UniqueFd(), false);
+  return FaultChannel(userfaultfd, UniqueFd(), false, false);
 }
 
 RegisterOutcome FaultChannel::Register(AddressRange range) const {

@@ -57,7 +57,11 @@ class FaultChannel {
  public:
   // The handshake. Asks for the events that would make pages of the target go or move without a
   // word (remap, remove, unmap), not for forks: an untracked child simply runs.
-  static Result<FaultChannel> Connect(int userfaultfd);
+  //
+  // `mark_holes`: armed memory has its holes marked too where it is private (since 6.4; see
+  // marks_holes), so that a page can't come into being there without a fault. The marks cost page
+  // tables: 2 MiB for each GiB of hole.
+  static Result<FaultChannel> Connect(int userfaultfd, bool mark_holes = false);
 
   // The same for watching only: the kernel itself opens a page that is written, at once, and tells
   // nobody; no events. kUnsupported on kernels before 6.7.
@@ -65,6 +69,7 @@ class FaultChannel {
 
   // False on kernels before 5.19: shared memory and hugetlb can't be write-protected.
   bool handles_shared() const { return handles_shared_; }
+  bool marks_holes() const { return marks_holes_; }
   int descriptor() const { return fd_; }
 
   RegisterOutcome Register(AddressRange range) const;
@@ -90,12 +95,16 @@ class FaultChannel {
   FaultMessages Read(size_t limit) const;
 
  private:
-  FaultChannel(int fd, UniqueFd fdinfo, bool handles_shared)
-      : fd_(fd), fdinfo_(std::move(fdinfo)), handles_shared_(handles_shared) {}
+  FaultChannel(int fd, UniqueFd fdinfo, bool handles_shared, bool marks_holes)
+      : fd_(fd),
+        fdinfo_(std::move(fdinfo)),
+        handles_shared_(handles_shared),
+        marks_holes_(marks_holes) {}
 
   int fd_;
   UniqueFd fdinfo_;  // /proc/self/fdinfo of fd_
   bool handles_shared_;
+  bool marks_holes_;
 };
 
 }  // namespace stillframe

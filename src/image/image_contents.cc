@@ -106,6 +106,7 @@ Result<ImageContents> LoadImageContents(const ImageFile& file) {
   std::vector<std::string> reasons;
   STILLFRAME_TRY(LoadSection(file, table, SectionType::kReasons, DecodeReasons, reasons));
   STILLFRAME_ASSIGN(contents.index, ImageIndex::Load(file, table.Find(SectionType::kIndex),
+                                                     table.FindOptional(SectionType::kSuperseded),
                                                      table.data_end(), std::move(reasons)));
   std::optional<std::string> wrong = CheckMappings(contents.metadata.mappings);
   if (!wrong) wrong = CheckCoverage(contents.index.entries(), contents.metadata.mappings);

@@ -16,13 +16,16 @@ bool Is(const WireIndexEntry& entry, WireKind kind) {
   return entry.kind == static_cast<uint8_t>(kind);
 }
 
+bool IsWithin(const WireIndexEntry& block, uint64_t data_end) {
+  return block.pages <= kMaxBlockPages && block.stored_bytes == block.pages * kPage &&
+         block.file_offset >= kHeaderSize && block.file_offset % kPage == 0 &&
+         block.file_offset <= data_end && block.stored_bytes <= data_end - block.file_offset;
+}
+
 bool IsGoodBlock(const WireIndexEntry& entry, uint64_t data_end) {
-  return entry.pages <= kMaxBlockPages && entry.stored_bytes == entry.pages * kPage &&
-         entry.encoding == static_cast<uint8_t>(WireEncoding::kRaw) &&
+  return IsWithin(entry, data_end) && entry.encoding == static_cast<uint8_t>(WireEncoding::kRaw) &&
          entry.source >= static_cast<uint8_t>(PageSource::kScanned) &&
-         entry.source <= static_cast<uint8_t>(PageSource::kPaused) && entry.reason == 0 &&
-         entry.file_offset >= kHeaderSize && entry.file_offset % kPage == 0 &&
-         entry.file_offset <= data_end && entry.stored_bytes <= data_end - entry.file_offset;
+         entry.source <= static_cast<uint8_t>(PageSource::kPaused) && entry.reason == 0;
 }
 
 bool HasNoBlock(const WireIndexEntry& entry) {
@@ -30,33 +33,73 @@ bool HasNoBlock(const WireIndexEntry& entry) {
          entry.source == 0 && entry.encoding == 0;
 }
 
+// Reads the records that fill `section` in pieces and hands on each until one is refused.
+template <WireStruct Record, class Take>
+Result<void> ForEachRecord(const ImageFile& file, const WireSection& section,
+                           const std::string& name, Take take) {
+  if (section.length % sizeof(Record) != 0) {
+    return file.Damaged(name + " is not a whole number of entries");
+  }
+  uint64_t left = section.length / sizeof(Record);
+  std::vector<Record> piece(static_cast<size_t>(std::min<uint64_t>(left, kPieceEntries)));
+  for (uint64_t offset = section.offset; left > 0;) {
+    const std::span records(piece.data(),
+                            static_cast<size_t>(std::min<uint64_t>(left, piece.size())));
+    STILLFRAME_TRY(file.ReadAt(offset, std::as_writable_bytes(records)));
+    for (const Record& record : records) STILLFRAME_TRY(take(record));
+    offset += records.size_bytes();
+    left -= records.size();
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ImageIndex> ImageIndex::Load(const ImageFile& file, const WireSection& section,
-                                    uint64_t data_end, std::vector<std::string> reasons) {
-  if (section.length % sizeof(WireIndexEntry) != 0) {
-    return file.Damaged("its index is not a whole number of entries");
-  }
+                                    const WireSection* superseded, uint64_t data_end,
+                                    std::vector<std::string> reasons) {
   ImageIndex index;
   index.reasons_ = std::move(reasons);
-  uint64_t left = section.length / sizeof(WireIndexEntry);
-  std::vector<WireIndexEntry> piece(static_cast<size_t>(std::min<uint64_t>(left, kPieceEntries)));
-  for (uint64_t offset = section.offset; left > 0;) {
-    const std::span entries(piece.data(),
-                            static_cast<size_t>(std::min<uint64_t>(left, piece.size())));
-    STILLFRAME_TRY(file.ReadAt(offset, std::as_writable_bytes(entries)));
-    for (const WireIndexEntry& entry : entries) {
-      if (const auto wrong = index.Check(entry, data_end)) {
-        return file.Damaged("entry " + std::to_string(index.entries_.size()) + " of its index " +
-                            *wrong);
-      }
-      index.entries_.push_back(entry);
-    }
-    offset += entries.size_bytes();
-    left -= entries.size();
+  STILLFRAME_TRY(index.LoadEntries(file, section, data_end));
+  if (superseded != nullptr) {
+    STILLFRAME_TRY(index.LoadSuperseded(file, *superseded, data_end));
   }
   if (const auto wrong = index.CheckBlocks(data_end)) return file.Damaged(*wrong);
   return index;
+}
+
+Result<void> ImageIndex::LoadEntries(const ImageFile& file, const WireSection& section,
+                                     uint64_t data_end) {
+  return ForEachRecord<WireIndexEntry>(
+      file, section, "its index", [&](const WireIndexEntry& entry) -> Result<void> {
+        if (const auto wrong = Check(entry, data_end)) {
+          return file.Damaged("entry " + std::to_string(entries_.size()) + " of its index " +
+                              *wrong);
+        }
+        entries_.push_back(entry);
+        return {};
+      });
+}
+
+Result<void> ImageIndex::LoadSuperseded(const ImageFile& file, const WireSection& section,
+                                        uint64_t data_end) {
+  return ForEachRecord<WireSuperseded>(
+      file, section, "its list of superseded blocks",
+      [&](const WireSuperseded& record) -> Result<void> {
+        WireIndexEntry block{};
+        block.pages = record.stored_bytes / kPage;
+        block.file_offset = record.file_offset;
+        block.stored_bytes = record.stored_bytes;
+        block.checksum = record.checksum;
+        const bool in_order =
+            superseded_.empty() || superseded_.back().file_offset < block.file_offset;
+        if (!in_order || block.pages == 0 || !IsWithin(block, data_end)) {
+          return file.Damaged("superseded block " + std::to_string(superseded_.size()) +
+                              " is out of order, or can't be");
+        }
+        superseded_.push_back(block);
+        return {};
+      });
 }
 
 std::optional<std::string> ImageIndex::Check(const WireIndexEntry& entry, uint64_t data_end) const {
@@ -83,6 +126,7 @@ std::vector<const WireIndexEntry*> ImageIndex::Blocks() const {
   for (const WireIndexEntry& entry : entries_) {
     if (Is(entry, WireKind::kData)) blocks.push_back(&entry);
   }
+  for (const WireIndexEntry& block : superseded_) blocks.push_back(&block);
   std::sort(blocks.begin(), blocks.end(),
             [](const auto* a, const auto* b) { return a->file_offset < b->file_offset; });
   return blocks;

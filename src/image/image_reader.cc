@@ -191,6 +191,10 @@ Result<void> FileImageReader::ReadBlock(const WireIndexEntry& entry,
 Result<void> FileImageReader::CheckBlock(const WireIndexEntry& entry,
                                          std::span<const std::byte> block) const {
   if (Checksum(block) == entry.checksum) return {};
+  if (ImageIndex::IsSuperseded(entry)) {
+    return file_.Damaged("the checksum of a superseded block is wrong (offset " +
+                         std::to_string(entry.file_offset) + ")");
+  }
   auto failure = file_.Damaged("the checksum of the " + std::to_string(entry.pages) + " pages at " +
                                Hex(entry.address) + " is wrong (offset " +
                                std::to_string(entry.file_offset) + ")");

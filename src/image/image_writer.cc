@@ -183,7 +183,7 @@ Result<void> ImageWriter::Write(TargetAddress address, std::span<const std::byte
       gather.Clear();
       gather.Add(block);
     }
-    index_.AddData(begin, {length}, next_offset_, Checksum(block), source);
+    index_.AddData(begin, block, next_offset_, source);
     next_offset_ += block.size();
     written += length;
   }
@@ -213,13 +213,47 @@ Result<void> ImageWriter::Finish(const ImageMetadata& metadata) {
   STILLFRAME_TRY(CheckRange({}, 0));
   finished_ = true;
   STILLFRAME_TRY(index_.Seal(metadata.mappings));
+  CountAnew();
   STILLFRAME_TRY(AppendSections(metadata));
   STILLFRAME_TRY(AppendTrailer());
   return store_->Publish();
 }
 
+Result<void> ImageWriter::AllowRepeats() {
+  if (next_offset_ != kHeaderSize || !index_.entries().empty()) {
+    return Fail(ErrorCode::kInternal, "the image holds pages already");
+  }
+  index_.AllowRepeats();
+  return {};
+}
+
+void ImageWriter::CountAnew() {
+  uint64_t zero = 0;
+  uint64_t lost = 0;
+  std::array<uint64_t, 4> by_source{};
+  for (const WireIndexEntry& entry : index_.entries()) {
+    switch (static_cast<WireKind>(entry.kind)) {
+      case WireKind::kZero:
+        zero += entry.pages;
+        break;
+      case WireKind::kLost:
+        lost += entry.pages;
+        break;
+      case WireKind::kData:
+        by_source[entry.source] += entry.pages;
+        break;
+    }
+  }
+  zero_.store(zero, std::memory_order_relaxed);
+  lost_.store(lost, std::memory_order_relaxed);
+  for (size_t i = 0; i < by_source.size(); ++i) {
+    by_source_[i].store(by_source[i], std::memory_order_relaxed);
+  }
+}
+
 Result<void> ImageWriter::AppendSection(SectionType type, std::span<const std::byte> bytes) {
-  if (type != SectionType::kIndex && bytes.size() > kMaxSectionBytes) {
+  const bool of_pages = type == SectionType::kIndex || type == SectionType::kSuperseded;
+  if (!of_pages && bytes.size() > kMaxSectionBytes) {
     // No reader would take it.
     return Fail(ErrorCode::kUnsupported, "completing the image: section " +
                                              std::to_string(static_cast<uint32_t>(type)) +
@@ -245,6 +279,9 @@ Result<void> ImageWriter::AppendSections(const ImageMetadata& metadata) {
   STILLFRAME_TRY(AppendSection(SectionType::kSkipped, EncodeSkipped(metadata.skipped)));
   STILLFRAME_TRY(AppendSection(SectionType::kCapture, EncodeCapture(metadata)));
   STILLFRAME_TRY(AppendSection(SectionType::kReasons, EncodeReasons(index_.reasons())));
+  if (!index_.superseded().empty()) {
+    STILLFRAME_TRY(AppendSection(SectionType::kSuperseded, std::as_bytes(index_.superseded())));
+  }
   return AppendSection(SectionType::kIndex, std::as_bytes(index_.entries()));
 }
 

@@ -40,6 +40,7 @@ class ImageWriter final : public PageSink {
   Result<void> Lost(AddressRange range, std::string_view reason) override;
   Result<void> Finish(const ImageMetadata& metadata) override;
   void Interrupt() override { store_->Interrupt(); }
+  Result<void> AllowRepeats() override;
   void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) override;
   SinkCounters counters() const override;
 
@@ -56,6 +57,8 @@ class ImageWriter final : public PageSink {
   Result<void> Send(std::span<const iovec> parts);
   Result<void> AppendSection(SectionType type, std::span<const std::byte> bytes);
   Result<void> AppendSections(const ImageMetadata& metadata);
+  // Counts what holds in place of what was told.
+  void CountAnew();
   Result<void> AppendTrailer();
   // How many pages from `pages` on, of which the first is zero or not, form one range or block.
   static size_t RunLength(std::span<const std::byte> pages, bool zero);

@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kMaxSections = 4096;
 
 std::string NameOf(uint32_t type) {
-  constexpr std::array kNames{"PROCESS", "THREADS", "MAPPINGS", "AUXV",
-                              "SKIPPED", "CAPTURE", "INDEX",    "REASONS"};
+  constexpr std::array kNames{"PROCESS", "THREADS", "MAPPINGS", "AUXV",      "SKIPPED",
+                              "CAPTURE", "INDEX",   "REASONS",  "SUPERSEDED"};
   static_assert(kNames.size() == kLastSectionType);
   if (type >= 1 && type <= kNames.size()) return std::string("section ") + kNames[type - 1];
   return "section of type " + std::to_string(type);
@@ -74,16 +74,19 @@ Result<void> SectionTable::CheckTypes(const ImageFile& file) const {
       return file.Damaged("it has more than one " + NameOf(section.type));
     }
   }
-  for (uint32_t type = 1; type <= kLastSectionType; ++type) {
+  for (uint32_t type = 1; type <= kLastRequiredType; ++type) {
     if (seen[type] == 0) return file.Damaged("it has no " + NameOf(type));
   }
   return {};
 }
 
-const WireSection& SectionTable::Find(SectionType type) const {
-  return *std::find_if(sections_.begin(), sections_.end(), [type](const WireSection& section) {
-    return section.type == static_cast<uint32_t>(type);
-  });
+const WireSection& SectionTable::Find(SectionType type) const { return *FindOptional(type); }
+
+const WireSection* SectionTable::FindOptional(SectionType type) const {
+  const auto found = std::find_if(
+      sections_.begin(), sections_.end(),
+      [type](const WireSection& section) { return section.type == static_cast<uint32_t>(type); });
+  return found == sections_.end() ? nullptr : &*found;
 }
 
 Result<ByteVector> SectionTable::Read(const ImageFile& file, SectionType type) const {

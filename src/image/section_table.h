@@ -21,7 +21,10 @@ class SectionTable {
 
   // Where the blocks end and the sections begin.
   uint64_t data_end() const { return data_end_; }
+  // Of a type that every image has.
   const WireSection& Find(SectionType type) const;
+  // Null where the image has none.
+  const WireSection* FindOptional(SectionType type) const;
   // The section's bytes. Errors: kDamaged, as it is for a section that is larger than any can be.
   Result<ByteVector> Read(const ImageFile& file, SectionType type) const;
 

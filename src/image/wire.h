@@ -18,7 +18,7 @@ static_assert(std::endian::native == std::endian::little,
 inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr uint64_t kHeaderSize = 4096;
 inline constexpr uint64_t kMaxBlockPages = 64;
-// Of each section but the index. 65,536 threads with all their registers are less.
+// Of each section but INDEX and SUPERSEDED. 65,536 threads with all their registers are less.
 inline constexpr uint64_t kMaxSectionBytes = GiB(1).count;
 
 // Not text, and spoilt by whatever changes line ends or drops the eighth bit.
@@ -59,8 +59,11 @@ enum class SectionType : uint32_t {
   kCapture = 6,
   kIndex = 7,
   kReasons = 8,
+  kSuperseded = 9,  // only where there is any
 };
-inline constexpr uint32_t kLastSectionType = 8;
+// Those up to here are in every image.
+inline constexpr uint32_t kLastRequiredType = 8;
+inline constexpr uint32_t kLastSectionType = 9;
 
 // A reader that doesn't know the section's type may do without it.
 inline constexpr uint32_t kSectionOptional = 1u << 0;
@@ -186,11 +189,20 @@ struct WireIndexEntry {
 };
 static_assert(sizeof(WireIndexEntry) == 48);
 
+// kSuperseded: nothing but these, by file_offset, not overlapping.
+struct WireSuperseded {
+  uint64_t file_offset;
+  uint64_t stored_bytes;
+  uint64_t checksum;
+};
+static_assert(sizeof(WireSuperseded) == 24);
+
 template <class T>
 concept WireStruct = std::is_trivially_copyable_v<T> && std::has_unique_object_representations_v<T>;
 static_assert(WireStruct<WireHeader> && WireStruct<WireTrailer> && WireStruct<WireSection> &&
               WireStruct<WireProcess> && WireStruct<WireThread> && WireStruct<WireMapping> &&
-              WireStruct<WireSkipped> && WireStruct<WireCapture> && WireStruct<WireIndexEntry>);
+              WireStruct<WireSkipped> && WireStruct<WireCapture> && WireStruct<WireIndexEntry> &&
+              WireStruct<WireSuperseded>);
 
 }  // namespace stillframe
 

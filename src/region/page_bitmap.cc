@@ -43,6 +43,16 @@ void PageBitmap::SetRun(PageRun run) {
   }
 }
 
+void PageBitmap::ClearRun(PageRun run) {
+  uint64_t at = run.first.value;
+  const uint64_t end = run.end().value;
+  while (at < end) {
+    const uint64_t n = std::min(kBits - at % kBits, end - at);
+    words_[at / kBits].fetch_and(~Mask(at % kBits, n), std::memory_order_acq_rel);
+    at += n;
+  }
+}
+
 PageRun PageBitmap::ClaimPrefix(PageRun run) {
   uint64_t at = run.first.value;
   const uint64_t end = run.end().value;

@@ -32,6 +32,7 @@ class PageBitmap {
   bool TestAndSet(PageIndex page);
   void Clear(PageIndex page);
   void SetRun(PageRun run);
+  void ClearRun(PageRun run);
   // Sets the bits from run.first on that are clear, up to the first one that is set: an
   // all-or-nothing step for each word. Returns the run that this call set, from run.first on; empty
   // when the first one was set already.
@@ -49,6 +50,29 @@ class PageBitmap {
   Pages size_;
   MappedArray<std::atomic<uint64_t>> words_;
 };
+
+// Calls `visit` for each stretch of set bits within `within`. It may change the bits of the stretch
+// that it is given.
+template <class Visit>
+void ForEachSet(const PageBitmap& bits, PageRun within, Visit visit) {
+  while (!within.empty()) {
+    const PageRun run = bits.NextSet(within);
+    if (run.empty()) return;
+    visit(run);
+    within = {run.end(), within.end() - run.end()};
+  }
+}
+
+// The same for stretches of clear bits.
+template <class Visit>
+void ForEachClear(const PageBitmap& bits, PageRun within, Visit visit) {
+  while (!within.empty()) {
+    const PageRun run = bits.NextClear(within);
+    if (run.empty()) return;
+    visit(run);
+    within = {run.end(), within.end() - run.end()};
+  }
+}
 
 }  // namespace stillframe
 

@@ -24,6 +24,7 @@ struct Region {
   uint64_t file_offset = 0;
   bool mergeable = false;  // KSM may merge its pages, which takes their marks
 
+  bool operator==(const Region&) const = default;
   bool shared() const { return file >= 0; }
   PageRun run() const { return {first, range.pages()}; }
   Pages unit() const { return ToPages(page_size); }

@@ -21,10 +21,10 @@ std::string Percent(double share) { return std::to_string(std::lround(share * 10
 
 std::string WayLine(const WayForecast& way, bool advised) {
   std::string name(ViaName(way.via));
-  name.resize(6, ' ');
+  name.resize(7, ' ');
   std::string line = std::string(advised ? "* " : "  ") + name;
   if (!way.obstacle.empty()) return line + " " + Printable(way.obstacle) + "\n";
-  return line + Padded(FormatDuration(way.pause), 12) + Padded(FormatDuration(way.duration), 12) +
+  return line + Padded(FormatDuration(way.pause), 11) + Padded(FormatDuration(way.duration), 12) +
          Padded(FormatBytes(way.extra_memory), 14) + "\n";
 }
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/last_told.h"
+
 namespace stillframe {
 namespace {
 
@@ -59,10 +61,16 @@ class PageRecorder : public PageSink {
 
   Result<void> Finish(const ImageMetadata& metadata) override {
     record_->mappings = metadata.mappings;
+    if (repeats_) KeepLast();
     return sink_->Finish(metadata);
   }
 
   void Interrupt() override { sink_->Interrupt(); }
+  Result<void> AllowRepeats() override {
+    STILLFRAME_TRY(sink_->AllowRepeats());
+    repeats_ = true;
+    return {};
+  }
   void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) override {
     sink_->SetPacer(std::move(pacer), largest);
   }
@@ -77,6 +85,7 @@ class PageRecorder : public PageSink {
       return;
     }
     if (ranges.size() >= HtmlPageRecord::kMaxRanges && !full_) {
+      if (repeats_) KeepLast();
       MergeNeighbours();
       full_ = ranges.size() > HtmlPageRecord::kMaxRanges / 2;
     }
@@ -85,6 +94,18 @@ class PageRecorder : public PageSink {
       return;
     }
     ranges.push_back(next);
+  }
+
+  // Of each page what was recorded last, by address.
+  void KeepLast() {
+    std::vector<HtmlPageRange>& ranges = record_->ranges;
+    std::vector<AddressRange> told;
+    told.reserve(ranges.size());
+    for (const HtmlPageRange& range : ranges) told.push_back(range.range);
+    std::vector<HtmlPageRange> kept;
+    for (const ToldPart& part : LastTold(told))
+      kept.push_back({part.range, ranges[part.told].kind});
+    ranges = std::move(kept);
   }
 
   void MergeNeighbours() {
@@ -104,6 +125,7 @@ class PageRecorder : public PageSink {
   const std::unique_ptr<PageSink> sink_;
   const std::shared_ptr<HtmlPageRecord> record_;
   bool full_ = false;
+  bool repeats_ = false;
 };
 
 }  // namespace

@@ -39,6 +39,37 @@ Json WaitToJson(const WaitSummary& wait) {
           {"max", wait.max}};
 }
 
+Json PauseToJson(const SaveSummary& summary) {
+  return {{"total_us", Microseconds(summary.pause)},
+          {"stop_us", Microseconds(summary.paused.stop)},
+          {"arm_us", Microseconds(summary.paused.arm)},
+          {"copy_us", Microseconds(summary.paused.copy)},
+          {"resume_us", Microseconds(summary.paused.resume)},
+          {"limit_met", summary.paused.limit_met}};
+}
+
+Json PrearmToJson(const PrearmSummary& prearm) {
+  return {{"rounds", prearm.rounds},
+          {"duration_ms",
+           std::chrono::duration_cast<std::chrono::milliseconds>(prearm.duration).count()},
+          {"logged_pages", prearm.logged.count},
+          {"slowed_us", Microseconds(prearm.slowed)},
+          {"stopped_us", Microseconds(prearm.stopped)}};
+}
+
+std::string PauseLine(const SaveSummary& summary) {
+  std::string line = "  pause     " + FormatDuration(summary.pause);
+  if (!summary.paused.limit_met) line += ", over its limit";
+  if (summary.at_instant > Duration(0)) {
+    line += ", and " + FormatDuration(summary.at_instant) + " for --exec-paused";
+  }
+  line += " (attaching: " + FormatDuration(summary.attach);
+  if (summary.prearm.stopped > Duration(0)) {
+    line += ", registering: " + FormatDuration(summary.prearm.stopped);
+  }
+  return line + ")\n";
+}
+
 std::string WaitLine(const WaitSummary& wait) {
   if (wait.count == 0) return "  waits     no write had to wait\n";
   return "  waits     " + FormatCount(wait.count) + " writes: p50 " + FormatMicroseconds(wait.p50) +
@@ -50,6 +81,12 @@ std::string ThrottleLine(const SaveSummary& summary) {
   return "  throttle  " + summary.policy + ": " + FormatCount(summary.throttle.triggers) +
          " slow faults, " + FormatCount(summary.throttle.polls) + " polls, " +
          FormatCount(summary.throttle.forced) + " forced runs\n";
+}
+
+std::string RoundsLine(const SaveSummary& summary) {
+  if (summary.via != Via::kPrecopy) return {};
+  return "  rounds    " + FormatCount(summary.rounds.count) + ", " +
+         FormatBytes(summary.rounds.copied) + " copied while it ran\n";
 }
 
 std::string PagesLine(const SaveSummary& summary) {
@@ -68,6 +105,7 @@ std::string SizesLine(const SaveSummary& summary) {
             FormatBytes(summary.stage_size);
   }
   if (summary.stage_full > 0) line += ", full " + FormatCount(summary.stage_full) + " times";
+  if (summary.stage_spilled.count > 0) line += ", spilled " + FormatBytes(summary.stage_spilled);
   return line + "\n";
 }
 
@@ -80,6 +118,9 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
   report["via"] = ViaName(summary.via);
   report["attach_us"] = Microseconds(summary.attach);
   report["pause_us"] = Microseconds(summary.pause);
+  report["pause"] = PauseToJson(summary);
+  report["prearm"] = PrearmToJson(summary.prearm);
+  report["instant"] = InstantName(summary.instant);
   report["exec_us"] = Microseconds(summary.at_instant);
   report["duration_ms"] =
       std::chrono::duration_cast<std::chrono::milliseconds>(summary.duration).count();
@@ -93,7 +134,10 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
                         {"forced", summary.throttle.forced}};
   report["stage"] = {{"bytes", summary.stage_size.count},
                      {"peak_bytes", summary.stage_peak.count},
-                     {"full", summary.stage_full}};
+                     {"full", summary.stage_full},
+                     {"spilled_bytes", summary.stage_spilled.count}};
+  report["rounds"] = {{"count", summary.rounds.count},
+                      {"copied_bytes", summary.rounds.copied.count}};
   report["unmaps"] = summary.unmaps;
   report["skipped"] = RangesToJson(summary.skipped);
   report["lost"] = RangesToJson(summary.lost);
@@ -104,14 +148,10 @@ std::string SummaryToText(const SaveSummary& summary, std::string_view image, bo
   std::string text = "saved process " + std::to_string(summary.pid) + " to " + Printable(image) +
                      " via " + std::string(ViaName(summary.via)) + " in " +
                      FormatDuration(summary.duration) + "\n";
-  text += "  pause     " + FormatDuration(summary.pause);
-  if (summary.at_instant > Duration(0)) {
-    text += ", and " + FormatDuration(summary.at_instant) + " for --exec-paused";
-  }
-  text += " (attaching: " + FormatDuration(summary.attach) + ")\n";
+  text += PauseLine(summary);
   // The other ways make no write wait and hold nothing back.
   if (summary.via == Via::kWriteProtect) text += WaitLine(summary.wait) + ThrottleLine(summary);
-  text += PagesLine(summary) + SizesLine(summary);
+  text += RoundsLine(summary) + PagesLine(summary) + SizesLine(summary);
   const size_t limit = all ? SIZE_MAX : kShortList;
   if (!summary.lost.empty()) {
     text += "  lost      " + FormatBytes(ToBytes(summary.pages.lost)) + " in " +

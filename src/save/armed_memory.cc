@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/fail_point.h"
+#include "save/page_armer.h"
 #include "sys/mapped_file.h"
 #include "sys/pagemap.h"
 
@@ -33,6 +34,33 @@ std::string Describe(const Mapping& mapping) {
 PageRun PagesOf(const Region& region, AddressRange range) {
   const AddressRange part = Intersect(range, region.range);
   return {region.first + ToPages(part.begin - region.range.begin), part.pages()};
+}
+
+void CopyBits(const PageBitmap& from, PageRun run, PageIndex to, PageBitmap* into) {
+  ForEachSet(from, run, [&](PageRun set) {
+    into->SetRun({to + (set.first - run.first), set.count});
+  });
+}
+
+// What is known of the addresses that both have as memory of one kind.
+void CarryOver(const TrackedMemory& before, TrackedMemory* now) {
+  auto old = before.regions.regions().begin();
+  const auto end = before.regions.regions().end();
+  for (const Region& region : now->regions.regions()) {
+    while (old != end && old->range.end <= region.range.begin) ++old;
+    for (auto it = old; it != end && it->range.begin < region.range.end; ++it) {
+      if (it->page_size != region.page_size || it->shared() || region.shared()) continue;
+      const AddressRange both = Intersect(it->range, region.range);
+      const PageRun from = PagesOf(*it, both);
+      const PageIndex to = PagesOf(region, both).first;
+      CopyBits(before.ledger.present, from, to, &now->ledger.present);
+      CopyBits(before.arming.opened, from, to, &now->arming.opened);
+      CopyBits(before.arming.stale, from, to, &now->arming.stale);
+      CopyBits(before.arming.closed, from, to, &now->arming.closed);
+      CopyBits(before.arming.huge, from, to, &now->arming.huge);
+      CopyBits(before.arming.hot, from, to, &now->arming.hot);
+    }
+  }
 }
 
 }  // namespace
@@ -73,7 +101,7 @@ Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
   return {};
 }
 
-MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping> plan) const {
+RegionSet ArmedMemory::RegionsOf(std::span<const PlannedMapping> plan) const {
   std::vector<Region> regions;
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
@@ -85,14 +113,30 @@ MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping
                        .file_offset = planned.mapping.file_offset,
                        .mergeable = planned.mapping.mergeable});
   }
-  return MakeMapped<TrackedMemory>(RegionSet(std::move(regions)));
+  return RegionSet(std::move(regions));
+}
+
+MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping> plan) const {
+  return MakeMapped<TrackedMemory>(RegionsOf(plan));
+}
+
+MappedPtr<TrackedMemory> ArmedMemory::BringUpToDate(std::span<const PlannedMapping> plan,
+                                                    MappedPtr<TrackedMemory>& before) const {
+  RegionSet regions = RegionsOf(plan);
+  if (std::ranges::equal(regions.regions(), before->regions.regions())) return std::move(before);
+  auto now = MakeMapped<TrackedMemory>(std::move(regions));
+  CarryOver(*before, now.get());
+  return now;
 }
 
 Result<void> ArmedMemory::Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked) {
   // Arming leaves a mark at a hole of hugetlb that looks like a page, and to read it would take a
   // huge page out of the pool: so these are asked before.
   STILLFRAME_TRY(NotePresent(plan, true, tracked));
-  for (const Region& region : tracked->regions.regions()) STILLFRAME_TRY(ArmRange(region.range));
+  PageArmer armer(target_, channel_, *tracked);
+  for (const Region& region : tracked->regions.regions()) {
+    STILLFRAME_TRY(ArmsWherePopulated(region) ? armer.ArmRest(region) : ArmRange(region.range));
+  }
   // All others after: what a worker of the kernel populates from here on is no page of the instant,
   // and is not armed.
   STILLFRAME_TRY(NotePresent(plan, false, tracked));
@@ -105,12 +149,16 @@ Result<void> ArmedMemory::NotePresent(std::span<const PlannedMapping> plan, bool
   auto region = tracked->regions.regions().begin();
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
-    if (planned.mapping.hugetlb == hugetlb) {
+    if (planned.mapping.hugetlb == hugetlb && !ArmsWherePopulated(*region)) {
       STILLFRAME_TRY(NotePresentIn(*region, planned, tracked));
     }
     ++region;
   }
   return {};
+}
+
+bool ArmedMemory::ArmsWherePopulated(const Region& region) const {
+  return region.page_size == kPageSize && !region.shared() && target_.pid() != getpid();
 }
 
 Result<void> ArmedMemory::ArmRange(AddressRange range) {

@@ -35,7 +35,12 @@ class ArmedMemory {
 
   // The regions of all that is planned to be armed.
   MappedPtr<TrackedMemory> MakeTracked(std::span<const PlannedMapping> plan) const;
-  // Inside the pause. Write-protects all regions and notes in the ledger which pages exist.
+  // Inside the pause: `before` itself if it still describes the plan, or else a new one that knows
+  // of the early armed memory what `before` knows.
+  MappedPtr<TrackedMemory> BringUpToDate(std::span<const PlannedMapping> plan,
+                                         MappedPtr<TrackedMemory>& before) const;
+  // Inside the pause. Write-protects all regions and notes in the ledger which pages exist: of
+  // those that were armed early what is still missing.
   Result<void> Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked);
 
   // Opens what is left and unregisters everything, wherever it is by now, without holding the
@@ -44,6 +49,10 @@ class ArmedMemory {
   void Release(const TrackedMemory* tracked);
 
  private:
+  RegionSet RegionsOf(std::span<const PlannedMapping> plan) const;
+  // Private memory of 4 KiB pages of another process is armed where it has pages. In our own
+  // process nothing may be allocated by now, which the finding of them does.
+  bool ArmsWherePopulated(const Region& region) const;
   Result<void> ArmRange(AddressRange range);
   // Of all mappings of hugetlb, or of all others.
   Result<void> NotePresent(std::span<const PlannedMapping> plan, bool hugetlb,

@@ -15,7 +15,8 @@ namespace {
 // Of pages that can't be copied just now: those that are there, armed, and can't be read, or are
 // moved about. Any more are taken for lost, so that a save always ends.
 constexpr uint64_t kMostFailedCopies = 100'000;
-constexpr Duration kRoomPatience = std::chrono::milliseconds(5);
+// For room, and for a fault before it is looked whether any page is left.
+constexpr Duration kPatience = std::chrono::milliseconds(5);
 
 void Nap() {
   const timespec moment{.tv_sec = 0, .tv_nsec = 20'000};
@@ -26,6 +27,9 @@ void Nap() {
 
 Result<void> LinearSaver::Run(const std::function<Result<void>()>& check) {
   const std::vector<PageRun> order = ScanOrder(parts_.memory.regions.regions());
+  for (const PageRun hot : HotRuns(parts_.memory.regions.regions(), parts_.memory.arming.hot)) {
+    STILLFRAME_TRY(WalkRegion(hot, check));
+  }
   // Pages that moved while they were copied are left for the next walk, and so are those that the
   // tracker claimed and had to give back.
   do {
@@ -55,7 +59,7 @@ Result<void> LinearSaver::WalkRegion(PageRun region, const std::function<Result<
   const Pages unit = parts_.memory.regions.RegionOf(region.first).unit();
   PageRun left = region;
   for (;;) {
-    PageRun run = NextRun(left, Pages{kMostPages});
+    PageRun run = NextRun(left);
     if (run.empty()) return {};
     if (const uint64_t into = (run.first - region.first).count % unit.count; into != 0) {
       // Somebody is just claiming this huge page: its first page is taken already.
@@ -63,14 +67,17 @@ Result<void> LinearSaver::WalkRegion(PageRun region, const std::function<Result<
       left = {next, left.end() - next};
       continue;
     }
-    STILLFRAME_ASSIGN(const std::span<uint32_t> buffers, TakeBuffers(unit, check));
-    const Result<Pages> allowed = AskThrottle(check);
-    if (!allowed) {
+    const Pages together = Together(run, unit);
+    STILLFRAME_ASSIGN(const std::span<uint32_t> buffers, TakeBuffers(together, check));
+    const Result<Pages> allowed = AskThrottle(left, check);
+    if (!allowed || allowed->count == 0) {
       parts_.stage.PutBackRuns(buffers);
-      return tl::unexpected(allowed.error());
+      if (!allowed) return tl::unexpected(allowed.error());
+      return {};
     }
     const Pages room = parts_.stage.run_pages() * buffers.size();
-    run.count = std::max(unit, std::min({run.count, *allowed, room}));
+    run.count = std::max(together, std::min({run.count, *allowed, room}));
+    if (together == Pages{1}) run.count = BeforeHugePage(run);
     const Pages done = SaveRun(run, buffers);
     left = {run.first + done, left.end() - (run.first + done)};
     reason_ = ThrottleSample::Reason::kPushed;
@@ -78,19 +85,41 @@ Result<void> LinearSaver::WalkRegion(PageRun region, const std::function<Result<
   }
 }
 
-PageRun LinearSaver::NextRun(PageRun left, Pages limit) const {
+Pages LinearSaver::Together(PageRun run, Pages unit) const {
+  const PageBitmap& huge = parts_.memory.arming.huge;
+  if (unit.count > 1 || run.count < kHugePage || !huge.Test(run.first)) return unit;
+  const TargetAddress begin = parts_.memory.regions.AddressOf(run.first);
+  if (begin.value % ToBytes(kHugePage).count != 0) return unit;
+  const bool fits = parts_.stage.run_pages() * parts_.stage.run_buffers() >= kHugePage;
+  return fits && huge.NextClear({run.first, kHugePage}).empty() ? kHugePage : unit;
+}
+
+Pages LinearSaver::BeforeHugePage(PageRun run) const {
+  if (run.count <= Pages{1}) return run.count;
+  if (parts_.memory.arming.huge.Test(run.first)) {
+    // One of which somebody has a part already: it is split as it is.
+    const uint64_t at = ToPages(Bytes{parts_.memory.regions.AddressOf(run.first).value}).count;
+    return std::min(run.count, Pages{kHugePage.count - at % kHugePage.count});
+  }
+  const PageRun rest{run.first + Pages{1}, run.count - Pages{1}};
+  const PageRun huge = parts_.memory.arming.huge.NextSet(rest);
+  return huge.empty() ? run.count : huge.first - run.first;
+}
+
+PageRun LinearSaver::NextRun(PageRun left) const {
   const PageLedger& ledger = parts_.memory.ledger;
   while (!left.empty()) {
-    const PageRun present = ledger.present.NextSet(left);
-    if (present.empty()) return present;
-    PageRun run = ledger.claimed.NextClear(present);
-    if (!run.empty()) {
-      run.count = std::min(run.count, limit);
-      return run;
-    }
-    left = {present.end(), left.end() - present.end()};
+    // A stretch is not followed beyond what one run can hold: its end may be many gigabytes away.
+    const PageRun window{left.first, std::min(left.count, Pages{kMostPages})};
+    const PageRun present = ledger.present.NextSet(window);
+    const PageRun run = ledger.claimed.NextClear(present);
+    const bool cut = !run.empty() && run.first != window.first && run.end() == window.end();
+    if (!run.empty() && !cut) return run;
+    // One that the window cuts is looked at again, with a window that begins where it does.
+    const PageIndex next = cut ? run.first : present.empty() ? window.end() : present.end();
+    left = {next, left.end() - next};
   }
-  return {left.first, Pages{0}};
+  return left;
 }
 
 Result<std::span<uint32_t>> LinearSaver::TakeBuffers(Pages unit,
@@ -102,7 +131,7 @@ Result<std::span<uint32_t>> LinearSaver::TakeBuffers(Pages unit,
     STILLFRAME_TRY(check());
     // The log's records are few, and slow faults are most likely just now.
     parts_.policy.Observe(Sample());
-    parts_.stage.WaitForRoom(buffers.size(), kRoomPatience);
+    parts_.stage.WaitForRoom(buffers.size(), kPatience);
   }
   return buffers;
 }
@@ -118,14 +147,29 @@ ThrottleSample LinearSaver::Sample() {
           .sent = parts_.sink.counters().written};
 }
 
-Result<Pages> LinearSaver::AskThrottle(const std::function<Result<void>()>& check) {
+Result<Pages> LinearSaver::AskThrottle(PageRun left, const std::function<Result<void>()>& check) {
   for (;;) {
     const ThrottleDecision decision = parts_.policy.Decide(Sample());
     holding_back_.store(decision.push.count == 0, std::memory_order_relaxed);
     if (decision.push.count > 0) return decision.push;
-    reason_ = parts_.log.WaitForArrival(decision.poll) ? ThrottleSample::Reason::kPollFault
-                                                       : ThrottleSample::Reason::kPollTimeout;
+    STILLFRAME_ASSIGN(left, Poll(left, decision.poll, check));
+    if (left.empty()) return Pages{0};
+  }
+}
+
+Result<PageRun> LinearSaver::Poll(PageRun left, Duration poll,
+                                  const std::function<Result<void>()>& check) {
+  const TimePoint end = parts_.clock.Now() + poll;
+  for (;;) {
+    const Duration patience = std::min(kPatience, end - parts_.clock.Now());
+    const bool arrived = parts_.log.WaitForArrival(std::max(Duration(0), patience));
     STILLFRAME_TRY(check());
+    const PageRun next = NextRun(left);
+    left = {next.first, left.end() - next.first};
+    if (next.empty()) return next;
+    if (!arrived && parts_.clock.Now() < end) continue;
+    reason_ = arrived ? ThrottleSample::Reason::kPollFault : ThrottleSample::Reason::kPollTimeout;
+    return left;
   }
 }
 

@@ -57,20 +57,28 @@ class LinearSaver {
   bool holding_back() const { return holding_back_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kMostPages = 512;    // of one run: a huge page of hugetlb
+  static constexpr size_t kMostPages = 512;  // of one run: a huge page
+  static constexpr Pages kHugePage{512};
   static constexpr size_t kMostBuffers = 128;  // that hold one run
 
-  // The next stretch of `left` that is present and unclaimed, at most `limit` pages; huge pages
-  // whole.
-  PageRun NextRun(PageRun left, Pages limit) const;
+  // How many pages from run.first on have to be opened by one call: a page of hugetlb, or a
+  // transparent huge page that nobody has any of, which then stays one.
+  Pages Together(PageRun run, Pages unit) const;
+  // How much of the run lies before the next transparent huge page.
+  Pages BeforeHugePage(PageRun run) const;
+  // The next stretch of `left` that is present and unclaimed, at most kMostPages; huge pages whole.
+  PageRun NextRun(PageRun left) const;
   Result<void> WalkRegion(PageRun region, const std::function<Result<void>()>& check);
   // Whether every claimer is done; if not, after a moment's rest.
   bool AllSettled(std::span<const PageRun> order) const;
   // Buffers for one run of `unit`, as soon as the stage has them.
   Result<std::span<uint32_t>> TakeBuffers(Pages unit, const std::function<Result<void>()>& check);
   ThrottleSample Sample();
-  // How many pages may be pushed, once the policy lets any.
-  Result<Pages> AskThrottle(const std::function<Result<void>()>& check);
+  // How many pages may be pushed, once the policy lets any; zero as soon as none of `left` is
+  // unclaimed, whatever the policy says: it would only delay the end.
+  Result<Pages> AskThrottle(PageRun left, const std::function<Result<void>()>& check);
+  // Waits for a fault, `poll` at most. What of `left` is still to be scanned.
+  Result<PageRun> Poll(PageRun left, Duration poll, const std::function<Result<void>()>& check);
 
   // Saves what of the run is still unclaimed, up to the first page that isn't. Returns how far the
   // walk may go on from here; zero: try again, an event is unread.

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "save/fork_way.h"
+#include "save/precopy_way.h"
 #include "save/save_way.h"
 #include "save/stop_way.h"
 #include "save/write_protect_way.h"
@@ -13,6 +14,8 @@ std::unique_ptr<SaveWay> MakeSaveWay(SaveContext& context, std::unique_ptr<Throt
       return std::make_unique<ForkWay>(context);
     case Via::kStop:
       return std::make_unique<StopWay>(context);
+    case Via::kPrecopy:
+      return std::make_unique<PrecopyWay>(context);
     case Via::kWriteProtect:
       break;
   }

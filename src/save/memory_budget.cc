@@ -38,6 +38,14 @@ Bytes AvailableMemory() {
   return text ? ParseMemAvailable(*text) : kNoBound;
 }
 
+Result<void> CheckStageFits(Bytes stage, Bytes available) {
+  if (stage <= available) return {};
+  return Fail(ErrorCode::kLimit,
+              "a stage of " + InMebibytes(stage) + " is more than the " + InMebibytes(available) +
+                  " of memory that are available",
+              "a smaller --stage: what finds no room in it goes to a disk (--on-full spill)");
+}
+
 Result<void> MemoryBudget::Take(Bytes size) {
   if (size > left_) {
     return Fail(ErrorCode::kLimit,

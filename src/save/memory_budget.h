@@ -16,6 +16,10 @@ Bytes ParseMemAvailable(std::string_view meminfo);
 // is not seen.
 Bytes AvailableMemory();
 
+// kLimit when a stage of that size is more than what is available: it is got at once and used all
+// the time, so the system would begin to swap, or end a program.
+Result<void> CheckStageFits(Bytes stage, Bytes available);
+
 // Hands out memory for copies up to a bound set at the start. Thread rule: one thread.
 class MemoryBudget {
  public:

@@ -9,19 +9,22 @@ namespace stillframe {
 namespace {
 
 constexpr Duration kIdle = std::chrono::milliseconds(50);
-// Below the tracker: on two CPUs it matters.
-constexpr int kNice = 5;
 
 }  // namespace
 
-OutputPump::OutputPump(const RegionSet& regions, Stage& stage, PausedCopies& copies, PageSink& sink,
-                       OutputPacer& pacer)
-    : regions_(regions), stage_(stage), copies_(copies), sink_(sink), pacer_(pacer) {}
+OutputPump::OutputPump(const RegionSet& regions, Stage& stage, Spill* spill, PausedCopies& copies,
+                       PageSink& sink, OutputPacer& pacer)
+    : regions_(regions),
+      stage_(stage),
+      spill_(spill),
+      copies_(copies),
+      sink_(sink),
+      pacer_(pacer) {}
 
 OutputPump::~OutputPump() { Stop(); }
 
-void OutputPump::Start() {
-  thread_ = ServiceThread("out", kNice, [this] { Run(); });
+void OutputPump::Start(int nice) {
+  thread_ = ServiceThread("out", nice, [this] { Run(); });
 }
 
 void OutputPump::Run() {
@@ -41,8 +44,10 @@ void OutputPump::Run() {
 }
 
 Result<bool> OutputPump::WriteOne() {
-  auto staged = stage_.NextFaulted();
+  auto staged = NextFaulted();
   if (!staged) {
+    STILLFRAME_ASSIGN(const bool wrote, WriteSpilled());
+    if (wrote) return true;
     const PausedCopies::Piece piece = copies_.Next(Stage::kLargestRun);
     if (!piece.memory.empty()) {
       STILLFRAME_TRY(Write(piece.address, piece.memory, PageSource::kPaused));
@@ -54,6 +59,20 @@ Result<bool> OutputPump::WriteOne() {
   const Result<void> written = WriteStaged(*staged);
   stage_.Release(*staged);
   if (!written) return tl::unexpected(written.error());
+  return true;
+}
+
+std::optional<StagedPages> OutputPump::NextFaulted() {
+  auto staged = stage_.NextFaulted();
+  if (!staged && spill_ != nullptr) staged = spill_->TakeBack();
+  return staged;
+}
+
+Result<bool> OutputPump::WriteSpilled() {
+  if (spill_ == nullptr) return false;
+  STILLFRAME_ASSIGN(const std::optional<Spill::Page> spilled, spill_->Next());
+  if (!spilled) return false;
+  STILLFRAME_TRY(Write(regions_.AddressOf(spilled->page), spilled->memory, PageSource::kFaulted));
   return true;
 }
 

@@ -1,5 +1,5 @@
-// Takes pages out of the stage and writes them: faulted ones first, then what was copied in the
-// pause, then the scan's.
+// Takes pages out of the stage and writes them: faulted ones first, those that were spilled behind
+// those that were not, then what was copied in the pause, then the scan's.
 #ifndef STILLFRAME_SAVE_OUTPUT_PUMP_H_
 #define STILLFRAME_SAVE_OUTPUT_PUMP_H_
 
@@ -11,6 +11,7 @@
 #include "save/paused_copy.h"
 #include "stillframe/error.h"
 #include "stillframe/page_sink.h"
+#include "track/spill.h"
 #include "track/stage.h"
 
 namespace stillframe {
@@ -20,14 +21,16 @@ namespace stillframe {
 // Thread rule: Start, Finish and Stop by the session; failed from any thread.
 class OutputPump {
  public:
-  // All of them outlive it.
-  OutputPump(const RegionSet& regions, Stage& stage, PausedCopies& copies, PageSink& sink,
-             OutputPacer& pacer);
+  // All of them outlive it. `spill` is null where nothing is spilled.
+  OutputPump(const RegionSet& regions, Stage& stage, Spill* spill, PausedCopies& copies,
+             PageSink& sink, OutputPacer& pacer);
   // Stops.
   ~OutputPump();
 
-  void Start();
-  // Writes what is left and ends the thread: nothing may be put into the stage any more.
+  // `nice`: of its thread, as for ServiceThread.
+  void Start(int nice);
+  // Writes what is left and ends the thread: nothing may be put into the stage or the spill any
+  // more.
   Result<void> Finish();
   // Ends the thread without writing the rest. The sink must have been interrupted if it may block.
   void Stop();
@@ -40,11 +43,15 @@ class OutputPump {
   void Run();
   // False when there was nothing to write.
   Result<bool> WriteOne();
+  std::optional<StagedPages> NextFaulted();
   Result<void> WriteStaged(const StagedPages& pages);
+  // False when nothing was spilled.
+  Result<bool> WriteSpilled();
   Result<void> Write(TargetAddress address, std::span<const std::byte> memory, PageSource source);
 
   const RegionSet& regions_;
   Stage& stage_;
+  Spill* const spill_;
   PausedCopies& copies_;
   PageSink& sink_;
   OutputPacer& pacer_;

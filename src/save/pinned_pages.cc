@@ -54,9 +54,8 @@ size_t CountRings(std::span<const Mapping> mappings) {
 Result<void> PinnedMemory::Look(const Target& target, std::span<const Mapping> mappings) {
   STILLFRAME_ASSIGN(const UniqueFd directory, OpenProcess(target));
   STILLFRAME_ASSIGN(rings_, FindUrings(directory.get()));
-  STILLFRAME_ASSIGN(const std::vector<AddressRange> buffers,
-                    ReadUringBuffers(directory.get(), rings_));
-  for (const AddressRange buffer : buffers) size_ += buffer.size();
+  STILLFRAME_ASSIGN(buffers_, ReadUringBuffers(directory.get(), rings_));
+  for (const AddressRange buffer : buffers_) size_ += buffer.size();
   ring_mappings_ = CountRings(mappings);
   // By its pid: whose descriptors they were is certain only while it is the same process.
   return target.CheckAlive();

@@ -22,6 +22,8 @@ class PinnedMemory {
   // for a pause, and how much they may write to.
   Result<void> Look(const Target& target, std::span<const Mapping> mappings);
   Bytes size() const { return size_; }
+  // What Look saw registered.
+  std::span<const AddressRange> buffers() const { return buffers_; }
   bool empty() const { return rings_.empty(); }
 
   // As a paused target stands. Rings that came after Look are found by their mappings.
@@ -33,6 +35,7 @@ class PinnedMemory {
  private:
   std::vector<UringDescriptor> rings_;
   size_t ring_mappings_ = 0;
+  std::vector<AddressRange> buffers_;
   Bytes size_;
 };
 

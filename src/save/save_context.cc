@@ -21,7 +21,20 @@ SaveContext::SaveContext(std::unique_ptr<Target> its_target, std::unique_ptr<Pag
 
 Result<void> SaveContext::CheckCancelled() const {
   if (IsCancelled()) return Fail(ErrorCode::kInterrupted, "interrupted");
-  return {};
+  return CheckPauseLimit();
+}
+
+PauseOptions SaveContext::HowToPause(bool for_fork) const {
+  return {.stop_timeout = options.stop_timeout,
+          .cancelled = [this] { return IsCancelled(); },
+          .for_fork = for_fork};
+}
+
+Result<void> SaveContext::CheckPauseLimit() const {
+  if (!stopped || options.over_pause_limit == OverPauseLimit::kKeep) return {};
+  if (clock.Now() - *stopped - summary.at_instant <= options.pause_limit) return {};
+  return Fail(ErrorCode::kLimit, "the pause took longer than its limit: the image was given up",
+              "a longer --pause-limit, or --over-pause-limit keep");
 }
 
 Result<void> SaveContext::CaptureState() {
@@ -30,6 +43,7 @@ Result<void> SaveContext::CaptureState() {
 }
 
 Result<void> SaveContext::CallAtInstant() {
+  STILLFRAME_TRY(CheckPauseLimit());
   if (!options.at_instant) return {};
   const TimePoint begin = clock.Now();
   const Result<void> called = options.at_instant(target->pid());

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "base/clock.h"
 #include "save/output_pacer.h"
@@ -25,6 +26,10 @@ struct SaveContext {
   // kInterrupted once the caller cancelled.
   Result<void> CheckCancelled() const;
   bool IsCancelled() const { return cancelled.load(std::memory_order_acquire); }
+  PauseOptions HowToPause(bool for_fork = false) const;
+  // Inside the pause: kLimit once it has taken longer than its limit, if the caller wants to give
+  // up then. CheckCancelled asks it as well.
+  Result<void> CheckPauseLimit() const;
   // The registers and all else that isn't memory, of the paused target.
   Result<void> CaptureState();
   // The caller's own work at the instant of the image; its time is no part of the pause.
@@ -37,7 +42,8 @@ struct SaveContext {
   const bool is_self;  // the target is this very process
   OutputPacer pacer;
   SavePlanner planner;
-  TimePoint resumed;  // when the target was let run again
+  std::optional<TimePoint> stopped;  // since when the target stands still; none while it runs
+  TimePoint resumed;                 // when the target was let run again
   ImageMetadata metadata;
   SaveSummary summary;
   std::atomic<bool> cancelled = false;

@@ -4,17 +4,22 @@
 #include <chrono>
 #include <string>
 
+#include "save/precopy_pace.h"
+
 namespace stillframe {
 namespace {
 
-// Reading, checking and writing go on one after the other: what was seen of a disk that is not the
-// bottleneck. Only an upper bound of the speed.
-constexpr uint64_t kMostPerSecond = uint64_t{1500} << 20;
+// What was seen of a save to an output that takes everything at once; what another one takes is not
+// known. Only an upper bound of the speed.
+constexpr uint64_t kMostPerSecond = uint64_t{3200} << 20;
 // What copying one page for its writer takes, and what the same does by a fork's copy-on-write.
 constexpr uint64_t kMostFaultsPerSecond = 60'000;
 // A pause that nobody notices: then the simplest way is the best.
 constexpr Duration kNoMatter = std::chrono::milliseconds(5);
 constexpr Bytes kOneBuffer = MiB(1);
+// Inside the pause of precopy: to see that a page was not written, and to copy one that was.
+constexpr Duration kLookAtPage = std::chrono::nanoseconds(3);
+constexpr Duration kReadPage = std::chrono::microseconds(1);
 
 Duration TimeFor(Bytes bytes, uint64_t per_second) {
   const double seconds =
@@ -38,7 +43,7 @@ class Forecaster {
   SaveForecast Run() const {
     SaveForecast forecast;
     forecast.survey = survey_;
-    forecast.ways = {WriteProtect(), Fork(), Stop()};
+    forecast.ways = {WriteProtect(), Fork(), Stop(), Precopy()};
     Advise(&forecast);
     return forecast;
   }
@@ -51,8 +56,11 @@ class Forecaster {
   }
   // Of what both wp and fork do inside their pause.
   Duration BriefPause() const {
-    return survey_.stop + survey_.look + TimeFor(survey_.copied, survey_.read_per_second) +
-           survey_.arm_page * static_cast<int64_t>(ToPages(survey_.present).count);
+    return survey_.stop + survey_.look + TimeFor(survey_.copied, survey_.read_per_second);
+  }
+  // While the target runs, where it is write-protected.
+  Duration Arming() const {
+    return survey_.arm_page * static_cast<int64_t>(ToPages(survey_.present).count);
   }
   std::string CopiesObstacle() const {
     return survey_.copied > survey_.available ? "no memory for what has to be copied in the pause"
@@ -73,7 +81,7 @@ class Forecaster {
     return {.via = Via::kWriteProtect,
             .obstacle = survey_.wp_obstacle.empty() ? CopiesObstacle() : survey_.wp_obstacle,
             .pause = BriefPause(),
-            .duration = BriefPause() + duration_,
+            .duration = Arming() + BriefPause() + duration_,
             .extra_memory = survey_.copied + options_.stage + ledger};
   }
   WayForecast Fork() const {
@@ -81,8 +89,8 @@ class Forecaster {
     const Bytes tables = survey_.present / 512;
     return {.via = Via::kFork,
             .obstacle = CopiesObstacle(),
-            .pause = BriefPause(),  // a fork costs what arming costs
-            .duration = BriefPause() + duration_,
+            .pause = BriefPause() + Arming(),  // a fork costs what arming costs
+            .duration = BriefPause() + Arming() + duration_,
             .extra_memory = survey_.copied + tables + WrittenMeanwhile() + kOneBuffer};
   }
   WayForecast Stop() const {
@@ -94,8 +102,39 @@ class Forecaster {
             .extra_memory = kOneBuffer};
   }
 
+  // As the rounds themselves: until a pause would be short enough, or rounds don't help.
+  WayForecast Precopy() const {
+    const Pages all = ToPages(survey_.present);
+    const uint64_t per_second = std::min(survey_.read_per_second, OutputPerSecond());
+    const auto written = static_cast<double>(survey_.pages_written.value_or(0));
+    // Scattered pages are read one by one.
+    const Duration fixed = survey_.look + kLookAtPage * static_cast<int64_t>(all.count);
+    PrecopyPace pace(options_.pause_limit);
+    Pages left = all;
+    Duration pause;
+    Duration rounds{0};
+    do {
+      const Duration round = TimeFor(ToBytes(left), per_second) + fixed;
+      rounds += round;
+      const double meanwhile = written * std::chrono::duration<double>(round).count();
+      left = Pages{std::min(all.count, static_cast<uint64_t>(meanwhile))};
+      pause = fixed + kReadPage * static_cast<int64_t>(left.count);
+    } while (pace.AfterRound(pause) == PrecopyPace::Verdict::kGoOn);
+    pause += survey_.stop + TimeFor(survey_.copied, survey_.read_per_second);
+    // A checksum for each page that went out, and a bit for each that was copied.
+    const Bytes index = survey_.present / kPageSize.count * 10;
+    return {.via = Via::kPrecopy,
+            .obstacle = !survey_.wp_obstacle.empty()        ? survey_.wp_obstacle
+                        : !survey_.precopy_obstacle.empty() ? survey_.precopy_obstacle
+                                                            : CopiesObstacle(),
+            .pause = pause,
+            .duration = rounds + pause,
+            .extra_memory = survey_.copied + ToBytes(left) + index + kOneBuffer};
+  }
+
   void Advise(SaveForecast* forecast) const {
-    const auto& [wp, fork, stop] = forecast->ways;
+    const auto& [wp, fork, stop, precopy] = forecast->ways;
+    static_cast<void>(precopy);  // for who can bear its pause, and no stall
     const bool busy = survey_.pages_written.value_or(0) > kMostFaultsPerSecond;
     const bool room = fork.obstacle.empty() && fork.extra_memory < survey_.available / 2;
     if (stop.pause <= kNoMatter) {

@@ -1,4 +1,4 @@
-// The ranges of a save's options.
+// The ranges of a save's options, and whether this system has what they ask for.
 #ifndef STILLFRAME_SAVE_SAVE_OPTIONS_H_
 #define STILLFRAME_SAVE_SAVE_OPTIONS_H_
 
@@ -8,6 +8,9 @@ namespace stillframe {
 
 // kUsage, naming the option, for one outside its range.
 Result<void> CheckSaveOptions(const SaveOptions& options);
+// Whether the stage fits into memory (kLimit), and a directory to spill to is there (errors as
+// FindSpillDirectory). For before anything is touched.
+Result<void> CheckRoomFor(const SaveOptions& options);
 
 }  // namespace stillframe
 

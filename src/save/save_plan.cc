@@ -119,7 +119,7 @@ std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings,
                            : m.hugetlb ? rules.can_arm_hugetlb && IsAnonymousHugetlb(m) &&
                                              m.kernel_page_size <= rules.largest_page
                            : m.shared ? rules.arm_shared
-                                      : !m.has_file();
+                                      : !m.has_file() || rules.arm_private_files;
       planned.treatment = can_arm && !shared_elsewhere ? Treatment::kArm : Treatment::kCopy;
       if (shared_elsewhere) planned.reason = "shared";
     }

@@ -38,6 +38,9 @@ struct PlanRules {
   // know that no child will share it, and that nobody writes to its file: such writes never fault
   // here.
   bool arm_shared = false;
+  // Whether private mappings of files are armed: only where the kernel itself opens what is
+  // written.
+  bool arm_private_files = false;
   Bytes largest_page{0};  // larger pages of hugetlb are copied: they would not fit the stage
   std::set<FileId> mapped_by_others = {};
   // Whether the memory at this address begins with the magic number of an ELF file.

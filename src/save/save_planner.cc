@@ -73,6 +73,7 @@ void SavePlanner::Plan() {
   rules.include_dontdump = options_.include_dontdump || is_self_;
   rules.can_arm_hugetlb = abilities_.hugetlb;
   rules.arm_shared = abilities_.shared;
+  rules.arm_private_files = abilities_.private_files;
   rules.largest_page = abilities_.largest_page;
   rules.mapped_by_others = mapped_by_others_;
   rules.is_elf = [this](TargetAddress address) {

@@ -23,6 +23,7 @@ struct PlanAbilities {
   bool hugetlb = false;   // private memory of it
   bool shared = false;    // shared memory that nobody else maps
   Bytes largest_page{0};  // of hugetlb
+  bool private_files = false;
 };
 
 // Thread rule: the session's.

@@ -7,6 +7,7 @@ namespace stillframe {
 
 Result<SaveSummary> SaveProcess(pid_t pid, const Output& output, SaveOptions options) {
   STILLFRAME_TRY(CheckSaveOptions(options));
+  STILLFRAME_TRY(CheckRoomFor(options));
   STILLFRAME_TRY(MakeThrottlePolicy(options.throttle));
   STILLFRAME_ASSIGN(auto sink, CreateImage(output));
   STILLFRAME_ASSIGN(auto target, AttachProcess(pid, AttachOptionsFor(options.via)));

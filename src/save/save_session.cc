@@ -44,6 +44,7 @@ class Session final : public SaveSession {
   Result<void> TakeInstant();
   // What is done while the target stands still.
   Result<void> WhilePaused();
+  void NotePause();
   void ReleaseTarget();
   Result<void> Publish();
   SaveSummary Summarize() const;
@@ -84,29 +85,32 @@ Result<SaveSummary> Session::Run() {
 
 Result<void> Session::Prepare() {
   STILLFRAME_TRY(context_.target->CheckAlive());
+  // Its rounds come before the pause.
+  if (context_.options.via == Via::kPrecopy) Enter(SavePhase::kSaving);
   STILLFRAME_TRY(way_->Prepare());
   utsname system{};
   uname(&system);
   context_.metadata.kernel = system.release;
   context_.metadata.host = system.nodename;
   context_.metadata.filter = context_.planner.filter();
-  return {};
+  STILLFRAME_TRY(context_.target->PrepareState());
+  return way_->BeforePause();
 }
 
 Result<void> Session::TakeInstant() {
   Enter(SavePhase::kPausing);
   STILLFRAME_TRY(context_.CheckCancelled());
   STILLFRAME_TRY(WithoutExceptions("while the target was being stopped", [this] {
-    return context_.target->Pause({.stop_timeout = context_.options.stop_timeout,
-                                   .cancelled = [this] { return context_.IsCancelled(); },
-                                   .for_fork = way_->needs_fork()});
+    return context_.target->Pause(context_.HowToPause(way_->needs_fork()));
   }));
+  context_.stopped = context_.clock.Now();
   const Result<void> result =
       WithoutExceptions("while the target stood still", [this] { return WhilePaused(); });
   way_->BeforeResume(result.has_value());
+  context_.stopped.reset();
   const Result<void> resumed = context_.target->Resume();
   context_.resumed = context_.clock.Now();
-  context_.summary.pause = context_.target->PauseDuration() - context_.summary.at_instant;
+  NotePause();
   FailPoint("save.resumed");
   STILLFRAME_TRY(result);
   if (!context_.is_self) context_.planner.NameShared();
@@ -117,6 +121,16 @@ Result<void> Session::WhilePaused() {
   context_.metadata.instant_unix_ns = UnixNanoseconds();
   if (!context_.is_self) STILLFRAME_TRY(context_.target->CheckAlive());
   return way_->WhilePaused();
+}
+
+void Session::NotePause() {
+  SaveSummary& summary = context_.summary;
+  const PauseTimes times = context_.target->Times();
+  summary.pause = context_.target->PauseDuration() - summary.at_instant;
+  summary.paused.stop = times.stop;
+  summary.paused.resume = times.resume;
+  summary.paused.limit_met =
+      summary.pause - times.stop - times.resume <= context_.options.pause_limit;
 }
 
 void Session::ReleaseTarget() {
@@ -186,6 +200,7 @@ Result<std::unique_ptr<SaveSession>> SaveSession::Create(std::unique_ptr<Target>
                                                          std::unique_ptr<PageSink> sink,
                                                          SaveOptions options) {
   STILLFRAME_TRY(CheckSaveOptions(options));
+  STILLFRAME_TRY(CheckRoomFor(options));
   if (target->pid() == getpid() && options.via != Via::kWriteProtect) {
     return Fail(ErrorCode::kUsage,
                 "one's own process can't be saved via " + std::string(ViaName(options.via)),

@@ -13,9 +13,9 @@
 
 namespace stillframe {
 
-// Driven by the session, which calls in this order: Prepare, WhilePaused, BeforeResume, SavePages,
-// Release, Finish, End; from Release on also after a failure of any of them. What is the same in
-// every way stays with the session.
+// Driven by the session, which calls in this order: Prepare, BeforePause, WhilePaused,
+// BeforeResume, SavePages, Release, Finish, End; from Release on also after a failure of any of
+// them. What is the same in every way stays with the session.
 //
 // Thread rule: the session's; Interrupt and AddTo(SaveProgress*) from any.
 class SaveWay {
@@ -29,6 +29,8 @@ class SaveWay {
 
   // All that can be done before the pause, the plan included.
   virtual Result<void> Prepare() = 0;
+  // Right before the pause: the last of what makes it short.
+  virtual Result<void> BeforePause() { return {}; }
   // While the target stands still. In our own process nothing here may allocate.
   virtual Result<void> WhilePaused() = 0;
   // The target runs again right after; `good` when WhilePaused succeeded.

@@ -16,4 +16,14 @@ std::vector<PageRun> ScanOrder(std::span<const Region> regions) {
   return order;
 }
 
+std::vector<PageRun> HotRuns(std::span<const Region> regions, const PageBitmap& hot) {
+  std::vector<PageRun> runs;
+  for (const Region& region : regions) {
+    ForEachSet(hot, region.run(), [&runs](PageRun run) {
+      if (runs.size() < kMostHotRuns) runs.push_back(run);
+    });
+  }
+  return runs;
+}
+
 }  // namespace stillframe

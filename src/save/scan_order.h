@@ -14,6 +14,12 @@ namespace stillframe {
 // top down, so the lowest are the youngest.
 std::vector<PageRun> ScanOrder(std::span<const Region> regions);
 
+// What to walk before all that: pages that are written all the time, since each that is saved
+// before it is written is a fault less. Of a great many only the first, as runs of few pages cost
+// more.
+std::vector<PageRun> HotRuns(std::span<const Region> regions, const PageBitmap& hot);
+inline constexpr size_t kMostHotRuns = 16384;
+
 }  // namespace stillframe
 
 #endif  // STILLFRAME_SAVE_SCAN_ORDER_H_

@@ -9,8 +9,8 @@
 namespace stillframe {
 namespace {
 
-// Without the right to it, the others run below us all the same.
 constexpr int kNice = -10;
+constexpr int kNiceOfOthers = 5;
 
 timespec ToTimespec(Duration duration) {
   return {.tv_sec = static_cast<time_t>(duration.count() / 1'000'000'000),
@@ -30,6 +30,8 @@ TrackerThread::~TrackerThread() {
   tracker_.wake().Notify();
   thread_.join();
 }
+
+int TrackerThread::nice_of_others() const { return thread_.has_its_priority() ? 0 : kNiceOfOthers; }
 
 void TrackerThread::Run() {
   const RcuThread rcu;

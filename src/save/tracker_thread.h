@@ -14,12 +14,17 @@ namespace stillframe {
 // Thread rule: the session's.
 class TrackerThread {
  public:
-  // Starts it, at a higher priority than ours where we may. All of them outlive it.
+  // Starts it, at a higher priority than ours where we may (CAP_SYS_NICE). All of them outlive it.
   TrackerThread(const FaultChannel& channel, FaultTracker& tracker, Stage& stage);
   // Ends it. Nothing may be armed any more, or its writers wait until the userfaultfd closes.
   ~TrackerThread();
   TrackerThread(const TrackerThread&) = delete;
   TrackerThread& operator=(const TrackerThread&) = delete;
+
+  // What those who scan and write add to their nice value to run below it. Zero where it runs above
+  // everybody as it is: among busy programs a low priority is hardly any CPU, and what stands in
+  // the stage must get out of it.
+  int nice_of_others() const;
 
  private:
   void Run();

@@ -6,9 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "base/fail_point.h"
 #include "base/latency_histogram.h"
+#include "base/service_thread.h"
+#include "region/rcu.h"
 #include "save/save_account.h"
 #include "save/trace_head.h"
+#include "save/without_exceptions.h"
 
 namespace stillframe {
 namespace {
@@ -22,6 +26,12 @@ uint64_t Microseconds(Duration duration) {
       std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
 }
 
+Bytes BytesToSave(std::span<const PlannedMapping> plan) {
+  Bytes size;
+  for (const PlannedMapping& planned : plan) size += planned.saved.size();
+  return size;
+}
+
 }  // namespace
 
 WriteProtectWay::WriteProtectWay(SaveContext& context, std::unique_ptr<ThrottlePolicy> policy)
@@ -29,11 +39,12 @@ WriteProtectWay::WriteProtectWay(SaveContext& context, std::unique_ptr<ThrottleP
       policy_(std::move(policy)),
       memory_(StillMemoryOf(*context.target)),
       stage_(MakeMapped<Stage>(context.options.stage, context.is_self ? kSlotsForUs : 0)),
+      full_stage_(context.options, *stage_),
       log_(MakeMapped<FaultLog>()) {}
 
 Result<void> WriteProtectWay::Prepare() {
   const Target& target = *context_.target;
-  STILLFRAME_ASSIGN(channel_, FaultChannel::Connect(target.userfaultfd()));
+  STILLFRAME_ASSIGN(channel_, FaultChannel::Connect(target.userfaultfd(), !context_.is_self));
   tracker_ = MakeMapped<FaultTracker>(
       *channel_, target, *stage_, *log_, context_.clock,
       FaultTracker::Options{.max_stall = context_.options.max_stall,
@@ -45,9 +56,48 @@ Result<void> WriteProtectWay::Prepare() {
   STILLFRAME_TRY(context_.planner.Make({.hugetlb = channel_->handles_shared(),
                                         .shared = context_.is_self && channel_->handles_shared(),
                                         .largest_page = std::min(MiB(2), stage_->size() / 4)}));
+  STILLFRAME_TRY(full_stage_.Prepare(BytesToSave(context_.planner.plan())));
   if (context_.is_self) return PrepareOwn();
+  // Before any write has to wait: a ring that is used all the time is locked in between only.
   STILLFRAME_TRY(pinned_.Look(target, context_.planner.mappings()));
+  STILLFRAME_TRY(RegisterAll());
+  pre_arm_.emplace(PreArm::Parts{.target = target,
+                                 .channel = *channel_,
+                                 .tracker = *tracker_,
+                                 .memory = *tracked_,
+                                 .clock = context_.clock,
+                                 .budget = context_.options.pause_limit / 4,
+                                 .check = [this] { return Check(); }});
+  STILLFRAME_TRY(pre_arm_->ArmAll());
   return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(), pinned_.size());
+}
+
+Result<void> WriteProtectWay::BeforePause() {
+  if (!pre_arm_) return {};
+  STILLFRAME_TRY(pre_arm_->Converge());
+  const Duration stopped = context_.summary.prearm.stopped;
+  context_.summary.prearm = pre_arm_->summary();
+  context_.summary.prearm.stopped = stopped;
+  return {};
+}
+
+Result<void> WriteProtectWay::RegisterAll() {
+  Target& target = *context_.target;
+  STILLFRAME_TRY(target.Pause(context_.HowToPause()));
+  const Result<void> registered =
+      WithoutExceptions("while memory was registered", [&]() -> Result<void> {
+        STILLFRAME_TRY(context_.planner.Refresh());
+        STILLFRAME_TRY(armed_->Register(&context_.planner.plan()));
+        tracked_ = armed_->MakeTracked(context_.planner.plan());
+        tracker_->SetMemory(tracked_.get());
+        tracker_->SetMode(FaultTracker::Mode::kArming);
+        return {};
+      });
+  const Result<void> resumed = target.Resume();
+  context_.summary.prearm.stopped = target.PauseDuration();
+  FailPoint("prearm.registered");
+  STILLFRAME_TRY(registered);
+  return resumed;
 }
 
 Result<void> WriteProtectWay::PrepareOwn() {
@@ -66,26 +116,42 @@ Result<void> WriteProtectWay::PrepareOwn() {
   StartPump();
   tracker_->AddOwnThread(gettid());
   tracker_->AddOwnThread(pump_->tid());
+  if (full_stage_.tid() != 0) tracker_->AddOwnThread(full_stage_.tid());
   return {};
 }
 
 Result<void> WriteProtectWay::WhilePaused() {
-  std::vector<PlannedMapping>& plan = context_.planner.plan();
+  STILLFRAME_TRY(ArmTheRest());
   if (!context_.is_self) {
-    STILLFRAME_TRY(context_.planner.Refresh());
-    STILLFRAME_TRY(armed_->Register(&plan));
-    tracked_ = armed_->MakeTracked(plan);
-  }
-  tracker_->SetMemory(tracked_.get());
-  // In our own process everyone who could write stands still, and the kernel's workers are not
-  // worth a deadlock.
-  tracker_->SetMode(context_.is_self ? FaultTracker::Mode::kServing : FaultTracker::Mode::kHolding);
-  STILLFRAME_TRY(armed_->Arm(plan, tracked_.get()));
-  if (!context_.is_self) {
+    const TimePoint begin = context_.clock.Now();
     STILLFRAME_TRY(CopyTheRest());
+    context_.summary.paused.copy = context_.clock.Now() - begin;
     STILLFRAME_TRY(context_.CaptureState());
   }
   return context_.CallAtInstant();
+}
+
+Result<void> WriteProtectWay::ArmTheRest() {
+  std::vector<PlannedMapping>& plan = context_.planner.plan();
+  const TimePoint begin = context_.clock.Now();
+  if (context_.is_self) {
+    // Everyone who could write stands still, and the kernel's workers are not worth a deadlock.
+    tracker_->SetMemory(tracked_.get());
+    tracker_->SetMode(FaultTracker::Mode::kServing);
+  } else {
+    tracker_->SetMode(FaultTracker::Mode::kHolding);
+    // All that the target caused by now is in the log.
+    tracker_->AwaitTurn();
+    STILLFRAME_TRY(context_.planner.Refresh());
+    STILLFRAME_TRY(armed_->Register(&plan));
+    auto now = armed_->BringUpToDate(plan, tracked_);
+    early_ = std::exchange(tracked_, std::move(now));
+    tracker_->SetMemory(tracked_.get());
+    tracker_->AwaitTurn();
+  }
+  STILLFRAME_TRY(armed_->Arm(plan, tracked_.get()));
+  context_.summary.paused.arm = context_.clock.Now() - begin;
+  return {};
 }
 
 Result<void> WriteProtectWay::CopyTheRest() {
@@ -105,8 +171,10 @@ void WriteProtectWay::BeforeResume(bool good) {
 }
 
 void WriteProtectWay::StartPump() {
-  pump_.emplace(tracked_->regions, *stage_, copies_, *context_.sink, context_.pacer);
-  pump_->Start();
+  pump_.emplace(tracked_->regions, *stage_, full_stage_.spill(), copies_, *context_.sink,
+                context_.pacer);
+  pump_->Start(tracker_thread_->nice_of_others());
+  full_stage_.Start();
 }
 
 Result<void> WriteProtectWay::SavePages() {
@@ -125,15 +193,31 @@ Result<void> WriteProtectWay::SavePages() {
                                                       .sink = *context_.sink,
                                                       .clock = context_.clock});
   running_saver_.store(saver_.get(), std::memory_order_release);
-  const Result<void> scanned = saver_->Run([this] { return Check(); });
+  const Result<void> scanned = Scan();
   // An output that failed is the reason to tell, whatever else came of it.
   if (pump_->failed()) return pump_->Finish();
+  return scanned;
+}
+
+Result<void> WriteProtectWay::Scan() {
+  const auto check = [this] { return Check(); };
+  const int nice = tracker_thread_->nice_of_others();
+  // A caller whose priority was lowered could not raise it again. In our own process a new thread
+  // would be one more that has to be told to the tracker; there the scan runs as the caller does.
+  if (nice == 0 || context_.is_self) return saver_->Run(check);
+  Result<void> scanned;
+  ServiceThread thread("scan", nice, [&] {
+    const RcuThread rcu;
+    scanned = WithoutExceptions("while scanning", [&] { return saver_->Run(check); });
+  });
+  thread.join();
   return scanned;
 }
 
 Result<void> WriteProtectWay::Check() {
   STILLFRAME_TRY(context_.CheckCancelled());
   if (pump_ && pump_->failed()) return Fail(ErrorCode::kOutput, "the output failed");
+  if (tracker_->found_no_room()) return full_stage_.WhyGivenUp();
   if (tracker_->gave_up()) {
     return Fail(
         ErrorCode::kLimit,
@@ -163,8 +247,14 @@ void WriteProtectWay::Release() {
 }
 
 Result<std::vector<RangeReason>> WriteProtectWay::Finish() {
+  full_stage_.Stop();
   STILLFRAME_TRY(pump_->Finish());
   return AccountForRest(*tracked_, copies_, context_.sink.get());
+}
+
+void WriteProtectWay::End() {
+  full_stage_.Stop();
+  pump_.reset();
 }
 
 void WriteProtectWay::Interrupt() {
@@ -188,6 +278,7 @@ void WriteProtectWay::AddTo(SaveSummary* summary) const {
   summary->stage_size = stage_->size();
   summary->stage_peak = stage_->peak();
   summary->stage_full = tracker_->stage_full();
+  summary->stage_spilled = full_stage_.spilled();
   summary->unmaps = tracker_->unmaps();
 }
 

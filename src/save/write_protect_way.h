@@ -12,10 +12,12 @@
 #include "fault/fault_channel.h"
 #include "fault/fault_log.h"
 #include "save/armed_memory.h"
+#include "save/full_stage.h"
 #include "save/linear_saver.h"
 #include "save/output_pump.h"
 #include "save/paused_copy.h"
 #include "save/pinned_pages.h"
+#include "save/pre_arm.h"
 #include "save/save_way.h"
 #include "save/still_memory.h"
 #include "save/tracker_thread.h"
@@ -26,20 +28,22 @@
 
 namespace stillframe {
 
-// Inside the pause everything is armed, what can't be is copied; then the tracker serves faults on
-// a thread of its own, the session's thread scans, and the output's thread writes what both have
-// put into the stage. The only way for one's own process.
+// Memory is armed while the target runs, until little is left; inside the pause the rest is, and
+// what can't be armed is copied. Then the tracker serves faults on a thread of its own, the
+// session's thread scans, and the output's thread writes what both have put into the stage. The
+// only way for one's own process.
 class WriteProtectWay final : public SaveWay {
  public:
   WriteProtectWay(SaveContext& context, std::unique_ptr<ThrottlePolicy> policy);
 
   Result<void> Prepare() override;
+  Result<void> BeforePause() override;
   Result<void> WhilePaused() override;
   void BeforeResume(bool good) override;
   Result<void> SavePages() override;
   void Release() override;
   Result<std::vector<RangeReason>> Finish() override;
-  void End() override { pump_.reset(); }
+  void End() override;
   void Interrupt() override;
   std::vector<AddressRange> Unreadable() const override;
   void AddTo(SaveSummary* summary) const override;
@@ -48,9 +52,15 @@ class WriteProtectWay final : public SaveWay {
  private:
   // One's own process is registered before the pause, and everything for it allocated.
   Result<void> PrepareOwn();
+  // Stops the target for a moment, to register all memory.
+  Result<void> RegisterAll();
+  // Inside the pause.
+  Result<void> ArmTheRest();
   // What can't be armed, or is not guarded by it.
   Result<void> CopyTheRest();
   void StartPump();
+  // Below the tracker.
+  Result<void> Scan();
   // Asked between runs: an error ends the save.
   Result<void> Check();
 
@@ -58,11 +68,14 @@ class WriteProtectWay final : public SaveWay {
   const std::unique_ptr<ThrottlePolicy> policy_;
   const StillMemory memory_;
   const MappedPtr<Stage> stage_;
+  FullStage full_stage_;
   const MappedPtr<FaultLog> log_;
 
   std::optional<FaultChannel> channel_;
   std::optional<ArmedMemory> armed_;
   MappedPtr<FaultTracker> tracker_;
+  std::optional<PreArm> pre_arm_;
+  MappedPtr<TrackedMemory> early_;  // what the tracker knew before the pause, if that was changed
   MappedPtr<TrackedMemory> tracked_;
   PinnedMemory pinned_;
   PausedCopies copies_;

@@ -36,6 +36,7 @@ struct PmScanArg {
 };
 static_assert(sizeof(PageRegion) == 24 && sizeof(PmScanArg) == 96);
 inline constexpr unsigned long kPagemapScan = _IOWR('f', 16, PmScanArg);
+inline constexpr uint64_t kPmScanWpMatching = 1u << 0;  // write-protect what is found
 inline constexpr uint64_t kPageIsWpAllowed = 1u << 0;
 inline constexpr uint64_t kPageIsWritten = 1u << 1;
 inline constexpr uint64_t kPageIsFile = 1u << 2;

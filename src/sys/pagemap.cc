@@ -30,6 +30,18 @@ size_t ReadPagemap(int pagemap_fd, TargetAddress address, std::span<PagemapEntry
   }
 }
 
+bool PageScanner::IsWanted(PagemapEntry entry) const {
+  switch (wanted_) {
+    case Wanted::kPresent:
+      return entry.populated();
+    case Wanted::kPresentApart:
+      return entry.populated() && !entry.marker();
+    case Wanted::kArmed:
+      return entry.populated() && entry.armed();
+  }
+  return false;
+}
+
 PageScanner::PageScanner(int pagemap_fd, Wanted wanted) : fd_(pagemap_fd), wanted_(wanted) {
   PmScanArg arg{};
   arg.size = sizeof(arg);
@@ -44,7 +56,7 @@ PageScanner::PageScanner(int pagemap_fd, Wanted wanted) : fd_(pagemap_fd), wante
 
 Result<void> PageScanner::Scan(AddressRange range,
                                const std::function<void(AddressRange)>& found) const {
-  const auto take = [&found](AddressRange run) {
+  const auto take = [&found](AddressRange run, uint64_t /*categories*/ = 0) {
     found(run);
     return true;
   };
@@ -53,7 +65,7 @@ Result<void> PageScanner::Scan(AddressRange range,
 
 Result<bool> PageScanner::FindsAny(AddressRange range) const {
   bool any = false;
-  const auto take = [&any](AddressRange) {
+  const auto take = [&any](AddressRange, uint64_t /*categories*/ = 0) {
     any = true;
     return false;
   };
@@ -61,11 +73,16 @@ Result<bool> PageScanner::FindsAny(AddressRange range) const {
   return any;
 }
 
-Result<void> PageScanner::ScanByIoctl(AddressRange range, size_t at_once,
-                                      const std::function<bool(AddressRange)>& found) const {
+Result<void> PageScanner::ScanByIoctl(
+    AddressRange range, size_t at_once,
+    const std::function<bool(AddressRange, uint64_t)>& found) const {
   std::array<PageRegion, kRegionsPerScan> regions;
   const uint64_t unwanted =
       wanted_ == Wanted::kArmed ? kPageIsWritten | kPageIsPfnZero : kPageIsPfnZero;
+  // Each category told apart makes for more runs.
+  const uint64_t told = wanted_ == Wanted::kPresentApart
+                            ? kPageIsPresent | kPageIsSwapped | kPageIsHuge
+                            : kPageIsPresent;
   uint64_t start = range.begin.value;
   bool more = true;
   while (more && start < range.end.value) {
@@ -78,7 +95,7 @@ Result<void> PageScanner::ScanByIoctl(AddressRange range, size_t at_once,
     arg.category_mask = unwanted;
     arg.category_inverted = unwanted;
     arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
-    arg.return_mask = kPageIsPresent;
+    arg.return_mask = told;
     const int n = ioctl(fd_, kPagemapScan, &arg);
     if (n < 0) {
       if (errno == EINTR) continue;
@@ -86,7 +103,8 @@ Result<void> PageScanner::ScanByIoctl(AddressRange range, size_t at_once,
       return FailErrno(errno, "PAGEMAP_SCAN of the target");
     }
     for (size_t i = 0; more && i < static_cast<size_t>(n); ++i) {
-      more = found({TargetAddress{regions[i].start}, TargetAddress{regions[i].end}});
+      more = found({TargetAddress{regions[i].start}, TargetAddress{regions[i].end}},
+                   regions[i].categories);
     }
     // A full vector may end in the middle of the walk: go on behind the last region, whatever
     // walk_end says.
@@ -120,6 +138,27 @@ Result<void> PageScanner::ScanByRead(AddressRange range,
   }
   if (!run.empty()) found(run);
   return {};
+}
+
+Result<void> ScanPopulated(int pagemap_fd, AddressRange range,
+                           const std::function<void(const PopulatedRun&)>& found) {
+  const PageScanner scanner(pagemap_fd, PageScanner::Wanted::kPresentApart);
+  const auto take = [&found](AddressRange run) {
+    found({.range = run});
+    return true;
+  };
+  if (!scanner.has_scan_) return scanner.ScanByRead(range, take);
+  return scanner.ScanByIoctl(range, kRegionsPerScan,
+                             [&](AddressRange run, uint64_t categories) -> bool {
+                               if ((categories & kPageIsPresent) != 0) {
+                                 found({.range = run, .huge = (categories & kPageIsHuge) != 0});
+                               } else {
+                                 // The ioctl can't tell a page in swap from a mark at a hole. An
+                                 // address space that went meanwhile is noticed by the scan.
+                                 static_cast<void>(scanner.ScanByRead(run, take));
+                               }
+                               return true;
+                             });
 }
 
 }  // namespace stillframe

@@ -20,6 +20,10 @@ struct PagemapEntry {
   bool populated() const { return present() || swapped(); }
   bool armed() const { return (bits >> 57 & 1) != 0; }  // the uffd-wp bit, since 5.13
   uint64_t frame() const { return present() ? bits & ((uint64_t{1} << 55) - 1) : 0; }
+  // Nothing but a mark at a hole, which is kept where a swapped page would be: of all kinds of swap
+  // entries the last (SWP_PTE_MARKER, include/linux/swap.h). Only told with CAP_SYS_ADMIN; without
+  // it never true, and the hole looks like a page that reads as zero.
+  bool marker() const { return swapped() && !present() && (bits & 31) == 31; }
 };
 
 // Reads the entries of the pages from `address` on. Returns how many were read: fewer than asked
@@ -29,12 +33,15 @@ struct PagemapEntry {
 // every kernel, while PAGE_IS_WRITTEN's meaning outside a registered mapping has changed before.
 size_t ReadPagemap(int pagemap_fd, TargetAddress address, std::span<PagemapEntry> entries);
 
+struct PopulatedRun;
+
 // Which pages of a range are populated.
 class PageScanner {
  public:
   enum class Wanted {
-    kPresent,  // present or swapped
-    kArmed,    // and write-protected by a userfaultfd too
+    kPresent,       // present or swapped
+    kArmed,         // and write-protected by a userfaultfd too
+    kPresentApart,  // present or swapped, told apart from each other and from marks at holes
   };
 
   // Borrows the descriptor of /proc/PID/pagemap. Probes once whether the kernel has PAGEMAP_SCAN
@@ -53,18 +60,31 @@ class PageScanner {
   Result<bool> FindsAny(AddressRange range) const;
 
  private:
-  bool IsWanted(PagemapEntry entry) const {
-    return entry.populated() && (wanted_ == Wanted::kPresent || entry.armed());
-  }
-  // Both go on until `found` returns false.
+  bool IsWanted(PagemapEntry entry) const;
+  friend Result<void> ScanPopulated(int pagemap_fd, AddressRange range,
+                                    const std::function<void(const PopulatedRun&)>& found);
+
+  // Both go on until `found` returns false. Its second argument: PAGE_IS_* of the run, those of
+  // kToTell.
   Result<void> ScanByIoctl(AddressRange range, size_t at_once,
-                           const std::function<bool(AddressRange)>& found) const;
+                           const std::function<bool(AddressRange, uint64_t)>& found) const;
   Result<void> ScanByRead(AddressRange range, const std::function<bool(AddressRange)>& found) const;
 
   int fd_;
   Wanted wanted_;
   bool has_scan_ = false;
 };
+
+// A run of populated pages. `huge`: of transparent huge pages, as far as the kernel tells (6.7).
+struct PopulatedRun {
+  AddressRange range;
+  bool huge = false;
+};
+
+// Calls `found` for each run of pages that are present or swapped, by address, marks at holes left
+// out. Errors as PageScanner::Scan.
+Result<void> ScanPopulated(int pagemap_fd, AddressRange range,
+                           const std::function<void(const PopulatedRun&)>& found);
 
 }  // namespace stillframe
 

@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <string>
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "sys/number_text.h"
 #include "sys/pidfd.h"
 #include "sys/proc_file.h"
 #include "sys/process_status.h"
@@ -32,18 +32,6 @@ std::string_view TakeLine(std::string_view* text) {
   return line;
 }
 
-// Takes a number and what must follow it off the front.
-bool TakeNumber(std::string_view* text, int base, char follows, uint64_t* number) {
-  const auto [end, error] =
-      std::from_chars(text->data(), text->data() + text->size(), *number, base);
-  if (error != std::errc()) return false;
-  text->remove_prefix(static_cast<size_t>(end - text->data()));
-  if (follows == '\0') return text->empty();
-  if (!text->starts_with(follows)) return false;
-  text->remove_prefix(1);
-  return true;
-}
-
 AddressRange PagesOf(uint64_t begin, uint64_t size) {
   const uint64_t mask = kPageSize.count - 1;
   return {TargetAddress{begin & ~mask}, TargetAddress{(begin + size + mask) & ~mask}};
@@ -51,16 +39,14 @@ AddressRange PagesOf(uint64_t begin, uint64_t size) {
 
 // "    0: 0x7fead5714000/65536", or "    0: <none>".
 bool ParseBuffer(std::string_view line, std::vector<AddressRange>* buffers) {
-  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
   uint64_t index = 0;
-  if (!TakeNumber(&line, 10, ':', &index)) return false;
+  if (!TakeNumber(&line, &index) || !TakeCharacter(&line, ':')) return false;
   if (line == " <none>") return true;
-  constexpr std::string_view kHex = " 0x";
-  if (!line.starts_with(kHex)) return false;
-  line.remove_prefix(kHex.size());
+  if (!line.starts_with(" 0x")) return false;
   uint64_t begin = 0;
   uint64_t size = 0;
-  if (!TakeNumber(&line, 16, '/', &begin) || !TakeNumber(&line, 10, '\0', &size)) return false;
+  if (!TakeNumber(&line, &begin) || !TakeCharacter(&line, '/')) return false;
+  if (!TakeNumber(&line, &size) || !line.empty()) return false;
   if (begin > UINT64_MAX - size - kPageSize.count) return false;
   // A buffer of the kernel's own has no address.
   if (begin != 0 && size != 0) buffers->push_back(PagesOf(begin, size));
@@ -141,7 +127,7 @@ std::optional<std::vector<AddressRange>> ParseUringBuffers(std::string_view fdin
     if (!line.starts_with(kHeading)) continue;
     line.remove_prefix(kHeading.size());
     uint64_t count = 0;
-    if (!TakeNumber(&line, 10, '\0', &count)) return std::nullopt;
+    if (!TakeNumber(&line, &count) || !line.empty()) return std::nullopt;
     std::vector<AddressRange> buffers;
     for (uint64_t i = 0; i < count; ++i) {
       if (!ParseBuffer(TakeLine(&fdinfo), &buffers)) return std::nullopt;

@@ -17,7 +17,6 @@
 #include "sys/process_memory.h"
 #include "sys/process_status.h"
 #include "target/pending_discards.h"
-#include "target/state_capture.h"
 
 namespace stillframe {
 namespace {
@@ -44,6 +43,8 @@ AttachedProcess::AttachedProcess(ProcessHandle process, InjectedFds fds)
     : process_(std::move(process)),
       fds_(std::move(fds)),
       stopper_(process_.directory.get(), process_.pid) {}
+
+AttachedProcess::~AttachedProcess() { [[maybe_unused]] const auto resumed = Resume(); }
 
 // The page map reads nothing once its address space is gone, and it can't come back.
 bool AttachedProcess::IsAlive() const {
@@ -86,13 +87,25 @@ size_t AttachedProcess::PendingDiscards(std::span<AddressRange> ranges) const {
   return FindPendingDiscards(process_.directory.get(), ranges);
 }
 
+Result<void> AttachedProcess::StartTracer() {
+  if (tracer_ != nullptr) return {};
+  STILLFRAME_ASSIGN(tracer_, TracerThread::Start());
+  return {};
+}
+
 Result<void> AttachedProcess::Pause(const PauseOptions& options) {
   if (stopper_.stopped()) return {};
   STILLFRAME_TRY(CheckAlive());
+  STILLFRAME_TRY(StartTracer());
   if (options.for_fork) {
     STILLFRAME_ASSIGN(forker_, Forker::Start(process_));
   }
-  auto stopped = stopper_.Stop(options, forker_.get());
+  Result<void> stopped;
+  tracer_->Run([&] { stopped = stopper_.Stop(options, forker_.get()); },
+               [this] { stopper_.ReapIfStuck(); },
+               [this] {
+                 if (stopper_.stopped() && prepared_) captured_.emplace(ReadState(*prepared_));
+               });
   // Gone or replaced explains any failure better than what it failed with.
   auto alive = CheckAlive();
   if (stopped && alive) return {};
@@ -107,9 +120,27 @@ Result<std::unique_ptr<FrozenMemory>> AttachedProcess::Fork() {
 }
 
 Result<void> AttachedProcess::Resume() {
-  stopper_.Resume();
+  if (tracer_ == nullptr) return {};
+  bool let_go = true;
+  tracer_->Run([&] { let_go = stopper_.Resume(); });
+  if (!let_go) tracer_.reset();
   forker_.reset();
+  prepared_.reset();
+  captured_.reset();
   return {};
+}
+
+Result<void> AttachedProcess::PrepareState() {
+  if (tracer_ != nullptr) tracer_->Finish();
+  captured_.reset();
+  prepared_.reset();
+  STILLFRAME_ASSIGN(prepared_, ReadProcessDetails(process_.directory.get(), process_.pid));
+  return CheckAlive();
+}
+
+Result<ProcessState> AttachedProcess::ReadState(const ProcessDetails& details) const {
+  const HeldThread* held = forker_ == nullptr ? nullptr : &forker_->held();
+  return CaptureProcessState(process_.directory.get(), details, stopper_.StoppedThreads(), held);
 }
 
 Result<ProcessState> AttachedProcess::CaptureState() {
@@ -117,9 +148,12 @@ Result<ProcessState> AttachedProcess::CaptureState() {
     return Fail(ErrorCode::kUsage, "reading the registers of process " +
                                        std::to_string(process_.pid) + ": it is not paused");
   }
-  const std::vector<pid_t> threads = stopper_.StoppedThreads();
-  const HeldThread* held = forker_ == nullptr ? nullptr : &forker_->held();
-  auto state = CaptureProcessState(process_.directory.get(), process_.pid, threads, held);
+  tracer_->Finish();
+  if (!captured_) {
+    if (!prepared_) STILLFRAME_TRY(PrepareState());
+    tracer_->Run([this] { captured_.emplace(ReadState(*prepared_)); });
+  }
+  auto state = *std::exchange(captured_, std::nullopt);
   STILLFRAME_TRY(CheckAlive());
   return state;
 }

@@ -105,8 +105,13 @@ ForkLimit FindMemoryLimit() {
                 "and a copy of this process could need too much",
             .hint = "set vm.overcommit_memory to 0 for the time of the save, or use the way wp"};
   }
-  return {.what = "there is not enough memory for a copy of its page tables",
-          .hint = "free some memory, raise the memory limit of its cgroup, or use the way wp"};
+  return {
+      .what =
+          "there is not enough memory for a copy of its page tables, or one of its mappings is "
+          "larger than memory and swap together (vm.overcommit_memory is not 1)",
+      .hint =
+          "free some memory, set vm.overcommit_memory to 1 for the time of the save, or use the "
+          "way wp"};
 }
 
 }  // namespace stillframe

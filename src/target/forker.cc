@@ -121,12 +121,13 @@ Result<ForkAnswer> Forker::AwaitAnswer(TimePoint end, const std::function<bool()
 }
 
 Result<pid_t> Forker::Stop(TimePoint end, const PauseOptions& options) {
+  cancelled_ = options.cancelled;
   // Hung up on in an earlier try.
   if (!hold_) return Fail(ErrorCode::kLimit, Forking(process_.pid) + "it did not answer in time");
   if (!Send(ForkCommandKind::kHold, end)) {
     return Fail(ErrorCode::kInternal, Forking(process_.pid) + "the injection helper was killed");
   }
-  STILLFRAME_ASSIGN(const ForkAnswer answer, AwaitAnswer(end + kGrace, options.cancelled, nullptr));
+  STILLFRAME_ASSIGN(const ForkAnswer answer, AwaitAnswer(end + kGrace, cancelled_, nullptr));
   FailPoint("fork.hold-received");
   if (answer.step != InjectionStep::kDone) return tl::unexpected(ExplainFork(answer, process_));
   return answer.thread;
@@ -153,6 +154,9 @@ Result<std::unique_ptr<FrozenMemory>> Forker::Fork() {
   if (!life_) {
     return Fail(ErrorCode::kUsage, Forking(process_.pid) + "once in a pause, and no more");
   }
+  if (cancelled_ && cancelled_()) {
+    return Fail(ErrorCode::kInterrupted, Forking(process_.pid) + "interrupted");
+  }
   FrozenFds fds;
   fds.life = std::move(life_);
   STILLFRAME_ASSIGN(fds.process, Copy(process_.directory, process_.pid));
@@ -160,7 +164,7 @@ Result<std::unique_ptr<FrozenMemory>> Forker::Fork() {
   if (!Send(ForkCommandKind::kFork, {})) {
     return Fail(ErrorCode::kInternal, Forking(process_.pid) + "the injection helper was killed");
   }
-  auto answer = AwaitAnswer(MonotonicClock().Now() + LongestFork(), nullptr, &fds);
+  auto answer = AwaitAnswer(MonotonicClock().Now() + LongestFork(), cancelled_, &fds);
   FailPoint("fork.child-received");
   if (answer && answer->step == InjectionStep::kDone) {
     return std::make_unique<FrozenChild>(answer->child, answer->child_in_target, process_.pid,

@@ -35,7 +35,7 @@ class Forker final : public ForeignThread {
 
   // Of the thread that is held, as it was when it stopped.
   const HeldThread& held() const { return *held_; }
-  // Once.
+  // Once. kInterrupted when the pause is called off meanwhile, as then its end is not waited for.
   Result<std::unique_ptr<FrozenMemory>> Fork();
 
  private:
@@ -54,6 +54,7 @@ class Forker final : public ForeignThread {
   Shared<HeldThread> held_;
   UniqueFd hold_;  // of fork_protocol.h
   UniqueFd life_;
+  std::function<bool()> cancelled_;  // of the pause; may be empty
   bool asked_to_let_go_ = false;
   std::shared_ptr<HelperProcess> helper_;
 };

@@ -1,7 +1,6 @@
 #include "target/held_thread.h"
 
 #include <elf.h>
-#include <sys/ptrace.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -38,19 +37,12 @@ int ReadRegisterSet(pid_t tid, unsigned kind, std::span<std::byte> to, size_t* s
   return error == 0 && *size == to.size() ? E2BIG : error;
 }
 
-bool ReadSignalInfo(pid_t tid, siginfo_t* info) {
-  if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, info) != 0) return false;
-  constexpr int kStopEvent = 128;  // PTRACE_EVENT_STOP
-  return info->si_code >> 8 != kStopEvent;
-}
-
 int ReadHeldThread(pid_t tid, HeldThread* to) {
   to->tid = tid;
   int error = ReadSet(tid, NT_PRSTATUS, &to->prstatus, &to->prstatus_size);
   if (error == 0) error = ReadSet(tid, NT_PRFPREG, &to->fpregset, &to->fpregset_size);
   if (error == 0) error = ReadSet(tid, NT_X86_XSTATE, &to->xstate, &to->xstate_size);
   if (error == 0) error = PtraceGetSignalMask(tid, &to->signal_mask);
-  to->has_siginfo = error == 0 && ReadSignalInfo(tid, &to->siginfo);
   return error;
 }
 
@@ -61,9 +53,6 @@ ThreadState ToThreadState(const HeldThread& thread) {
   state.prstatus = Cut(thread.prstatus, thread.prstatus_size);
   state.fpregset = Cut(thread.fpregset, thread.fpregset_size);
   state.xstate = Cut(thread.xstate, thread.xstate_size);
-  if (thread.has_siginfo) {
-    state.siginfo = Cut(std::as_bytes(std::span(&thread.siginfo, 1)), sizeof(thread.siginfo));
-  }
   return state;
 }
 

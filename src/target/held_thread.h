@@ -3,7 +3,6 @@
 #ifndef STILLFRAME_TARGET_HELD_THREAD_H_
 #define STILLFRAME_TARGET_HELD_THREAD_H_
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <array>
@@ -18,9 +17,7 @@ namespace stillframe {
 // In memory that both share; only the pages that are used cost anything.
 struct HeldThread {
   pid_t tid = 0;
-  bool has_siginfo = false;
   uint64_t signal_mask = 0;
-  siginfo_t siginfo{};
   uint32_t prstatus_size = 0;
   uint32_t fpregset_size = 0;
   uint32_t xstate_size = 0;  // AVX-512 needs 2.7 KiB, AMX 11 KiB
@@ -36,10 +33,7 @@ int ReadHeldThread(pid_t tid, HeldThread* to);
 // is more than room. 0 or errno. No allocation.
 int ReadRegisterSet(pid_t tid, unsigned kind, std::span<std::byte> to, size_t* size);
 
-// False for a thread that stopped because it was asked to: that has nothing to tell.
-bool ReadSignalInfo(pid_t tid, siginfo_t* info);
-
-// All but its name.
+// All but its name. No siginfo: a thread that stopped because it was asked to has none.
 ThreadState ToThreadState(const HeldThread& thread);
 
 }  // namespace stillframe

@@ -125,6 +125,7 @@ Result<void> OwnProcess::Pause(const PauseOptions& options) {
   if (paused_) return {};
   asked_ = MonotonicClock().Now();
   if (quiesce_.quiesce) STILLFRAME_TRY(quiesce_.quiesce());
+  times_ = {.stop = MonotonicClock().Now() - asked_};
   paused_ = true;
   FailPoint("pause.quiesced");
   return {};
@@ -137,8 +138,11 @@ Result<std::unique_ptr<FrozenMemory>> OwnProcess::Fork() {
 
 Result<void> OwnProcess::Resume() {
   if (!paused_) return {};
+  const TimePoint begin = MonotonicClock().Now();
   if (quiesce_.resume) quiesce_.resume();
-  pause_ = MonotonicClock().Now() - asked_;
+  const TimePoint end = MonotonicClock().Now();
+  times_.resume = end - begin;
+  pause_ = end - asked_;
   paused_ = false;
   return {};
 }

@@ -43,6 +43,8 @@ class OwnProcess final : public Target {
   // Names and numbers of the threads as they run; no registers.
   Result<ProcessState> CaptureState() override;
   Duration PauseDuration() const override;
+  // What `quiesce` and `resume` took.
+  PauseTimes Times() const override { return times_; }
   Duration AttachDuration() const override { return Duration(0); }
 
  private:
@@ -53,6 +55,7 @@ class OwnProcess final : public Target {
   bool paused_ = false;
   TimePoint asked_;
   Duration pause_{0};
+  PauseTimes times_;
 };
 
 }  // namespace stillframe

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 
+#include "sys/number_text.h"
 #include "sys/proc_file.h"
 
 namespace stillframe {
@@ -15,20 +15,6 @@ namespace {
 constexpr uint64_t kMadviseNumber = 28;
 // MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTNEED_LOCKED
 constexpr std::array<uint64_t, 4> kDiscarding = {4, 8, 9, 24};
-
-// Takes one number off the front of a line; "0x" makes it hexadecimal.
-bool TakeNumber(std::string_view* line, uint64_t* number) {
-  line->remove_prefix(std::min(line->find_first_not_of(' '), line->size()));
-  int base = 10;
-  if (line->starts_with("0x")) {
-    line->remove_prefix(2);
-    base = 16;
-  }
-  const auto [stop, error] =
-      std::from_chars(line->data(), line->data() + line->size(), *number, base);
-  line->remove_prefix(static_cast<size_t>(stop - line->data()));
-  return error == std::errc();
-}
 
 }  // namespace
 

@@ -2,11 +2,11 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -18,7 +18,7 @@
 namespace stillframe {
 namespace {
 
-constexpr size_t kFirstRegisterBuffer = 8192;  // AVX-512 needs 2.7 KiB, AMX 11 KiB
+constexpr size_t kFirstRegisterBuffer = 16384;  // AVX-512 needs 2.7 KiB, AMX 11 KiB
 constexpr size_t kLargestRegisterBuffer = 1 << 20;
 
 std::string WithoutNewline(std::string text) {
@@ -42,40 +42,33 @@ Result<std::string> ReadOptional(int directory, const char* path) {
   return text;
 }
 
-int ReadWholeRegisterSet(pid_t tid, unsigned kind, ByteVector* set) {
-  int error = E2BIG;
-  for (size_t room = kFirstRegisterBuffer; error == E2BIG && room <= kLargestRegisterBuffer;
-       room *= 4) {
-    set->resize(room);
-    size_t size = 0;
-    error = ReadRegisterSet(tid, kind, *set, &size);
-    set->resize(size);
+// `room` is kept from call to call, and grows where that is needed.
+int ReadWholeRegisterSet(pid_t tid, unsigned kind, ByteVector* room, ByteVector* set) {
+  size_t size = 0;
+  int error = ReadRegisterSet(tid, kind, *room, &size);
+  while (error == E2BIG && room->size() < kLargestRegisterBuffer) {
+    room->resize(room->size() * 4);
+    error = ReadRegisterSet(tid, kind, *room, &size);
   }
-  set->shrink_to_fit();
+  if (error == 0) set->assign(room->begin(), room->begin() + static_cast<std::ptrdiff_t>(size));
   return error;
 }
 
-Result<ThreadState> CaptureThread(pid_t tid) {
+// No siginfo: a thread that stopped because it was asked to has none.
+Result<ThreadState> CaptureThread(pid_t tid, ByteVector* room) {
   ThreadState thread;
   thread.tid = tid;
-  int error = ReadWholeRegisterSet(tid, NT_PRSTATUS, &thread.prstatus);
-  if (error == 0) error = ReadWholeRegisterSet(tid, NT_PRFPREG, &thread.fpregset);
-  if (error == 0) error = ReadWholeRegisterSet(tid, NT_X86_XSTATE, &thread.xstate);
+  int error = ReadWholeRegisterSet(tid, NT_PRSTATUS, room, &thread.prstatus);
+  if (error == 0) error = ReadWholeRegisterSet(tid, NT_PRFPREG, room, &thread.fpregset);
+  if (error == 0) error = ReadWholeRegisterSet(tid, NT_X86_XSTATE, room, &thread.xstate);
   if (error == 0) error = PtraceGetSignalMask(tid, &thread.signal_mask);
   if (error != 0) return FailErrno(error, "reading the registers of thread " + std::to_string(tid));
-  siginfo_t info{};
-  if (ReadSignalInfo(tid, &info)) {
-    const auto bytes = std::as_bytes(std::span(&info, 1));
-    thread.siginfo.assign(bytes.begin(), bytes.end());
-  }
   return thread;
 }
 
-Result<void> ReadName(int directory, ThreadState* thread) {
-  STILLFRAME_ASSIGN(std::string name,
-                    ReadOptional(directory, TaskPath(thread->tid, "comm").c_str()));
-  thread->name = WithoutNewline(std::move(name));
-  return {};
+Result<std::string> ReadName(int directory, pid_t tid) {
+  STILLFRAME_ASSIGN(std::string name, ReadOptional(directory, TaskPath(tid, "comm").c_str()));
+  return WithoutNewline(std::move(name));
 }
 
 // What the kernel reads from the process's memory: a leader that has exited has none to show, but
@@ -106,35 +99,57 @@ Result<void> ReadProcess(int directory, pid_t pid, ProcessState* state) {
   return ReadFromMemory(directory, pid, state);
 }
 
-}  // namespace
-
-Result<ProcessState> CaptureProcessState(int directory, pid_t pid, std::span<const pid_t> stopped,
-                                         const HeldThread* held) {
-  ProcessState state;
-  STILLFRAME_TRY(ReadProcess(directory, pid, &state));
-  if (held != nullptr) state.threads.push_back(ToThreadState(*held));
-  for (const pid_t tid : stopped) {
-    STILLFRAME_ASSIGN(ThreadState thread, CaptureThread(tid));
-    state.threads.push_back(std::move(thread));
-  }
-  for (ThreadState& thread : state.threads) STILLFRAME_TRY(ReadName(directory, &thread));
-  std::ranges::sort(state.threads, {}, [pid](const ThreadState& thread) {
+// The leader first.
+void SortThreads(ProcessState* state) {
+  std::ranges::sort(state->threads, {}, [pid = state->pid](const ThreadState& thread) {
     return std::pair(thread.tid != pid, thread.tid);
   });
+}
+
+}  // namespace
+
+Result<ProcessDetails> ReadProcessDetails(int directory, pid_t pid) {
+  ProcessDetails details;
+  STILLFRAME_TRY(ReadProcess(directory, pid, &details.process));
+  NumberedEntries threads(directory, "task");
+  while (const pid_t tid = threads.Next()) {
+    STILLFRAME_ASSIGN(details.names[tid], ReadName(directory, tid));
+  }
+  if (threads.error() != 0) return FailErrno(threads.error(), "listing the threads of the process");
+  return details;
+}
+
+Result<ProcessState> CaptureProcessState(int directory, const ProcessDetails& details,
+                                         std::span<const pid_t> stopped, const HeldThread* held) {
+  ProcessState state = details.process;
+  state.threads.reserve(stopped.size() + 1);
+  ByteVector room(kFirstRegisterBuffer);
+  if (held != nullptr) state.threads.push_back(ToThreadState(*held));
+  for (const pid_t tid : stopped) {
+    STILLFRAME_ASSIGN(ThreadState thread, CaptureThread(tid, &room));
+    state.threads.push_back(std::move(thread));
+  }
+  for (ThreadState& thread : state.threads) {
+    if (const auto known = details.names.find(thread.tid); known != details.names.end()) {
+      thread.name = known->second;
+    } else {
+      STILLFRAME_ASSIGN(thread.name, ReadName(directory, thread.tid));
+    }
+  }
+  SortThreads(&state);
   return state;
 }
 
 Result<ProcessState> CaptureRunningState(int directory, pid_t pid) {
-  ProcessState state;
-  STILLFRAME_TRY(ReadProcess(directory, pid, &state));
-  NumberedEntries threads(directory, "task");
-  while (const pid_t tid = threads.Next()) {
+  STILLFRAME_ASSIGN(ProcessDetails details, ReadProcessDetails(directory, pid));
+  ProcessState state = std::move(details.process);
+  for (auto& [tid, name] : details.names) {
     ThreadState thread;
     thread.tid = tid;
-    STILLFRAME_TRY(ReadName(directory, &thread));
+    thread.name = std::move(name);
     state.threads.push_back(std::move(thread));
   }
-  if (threads.error() != 0) return FailErrno(threads.error(), "listing the threads of the process");
+  SortThreads(&state);
   return state;
 }
 

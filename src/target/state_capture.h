@@ -4,7 +4,9 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <span>
+#include <string>
 
 #include "stillframe/error.h"
 #include "stillframe/process_state.h"
@@ -12,12 +14,22 @@
 
 namespace stillframe {
 
-// Of the threads in `stopped`, which the calling thread holds stopped, and of `held`, which another
-// process holds and has read; null for none. `directory`: /proc/PID.
-Result<ProcessState> CaptureProcessState(int directory, pid_t pid, std::span<const pid_t> stopped,
-                                         const HeldThread* held);
+// What can be read of a process that runs.
+struct ProcessDetails {
+  ProcessState process;                // without threads
+  std::map<pid_t, std::string> names;  // of its threads
+};
 
-// All but registers, mask and siginfo, which a running thread doesn't show.
+// `directory`: /proc/PID, here and below.
+Result<ProcessDetails> ReadProcessDetails(int directory, pid_t pid);
+
+// The same with the registers and masks of the threads in `stopped`, which the calling thread holds
+// stopped, and of `held`, which another process holds and has read; null for none. Only of threads
+// that `details` does not know is a name read.
+Result<ProcessState> CaptureProcessState(int directory, const ProcessDetails& details,
+                                         std::span<const pid_t> stopped, const HeldThread* held);
+
+// All but registers and masks, which a running thread doesn't show.
 Result<ProcessState> CaptureRunningState(int directory, pid_t pid);
 
 }  // namespace stillframe

@@ -1,6 +1,7 @@
 #include "target/thread_stopper.h"
 
 #include <sched.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,44 +15,40 @@
 #include "base/fail_point.h"
 #include "sys/proc_file.h"
 #include "sys/process_status.h"
+#include "target/tracer_priority.h"
 
 namespace stillframe {
 namespace {
 
 constexpr int kTries = 10;
 constexpr Duration kBetweenTries = std::chrono::milliseconds(20);
-// How long a thread that is being killed, or that would not stop, is waited for in the end.
-constexpr Duration kLastWait = std::chrono::seconds(1);
+constexpr int kLooksBeforeSearch = 64;
 
 void SleepFor(Duration time) {
   const timespec wait{.tv_sec = 0, .tv_nsec = static_cast<long>(time.count())};
   nanosleep(&wait, nullptr);
 }
 
-// Between two looks at threads that are on their way: they need this CPU to get there.
+// Between two looks at a thread that is on its way: it may need this CPU to get there.
 void GiveWay(int look) {
-  if (look < 16) {
+  constexpr int kQuickLooks = 16;
+  constexpr int kManyLooks = 64;
+  if (look < kQuickLooks) {
     sched_yield();
   } else {
-    SleepFor(std::chrono::microseconds(20));
+    SleepFor(std::chrono::microseconds(look < kManyLooks ? 20 : 100));
   }
 }
 
 }  // namespace
 
-ThreadStopper::~ThreadStopper() { Resume(); }
-
 Result<void> ThreadStopper::Stop(const PauseOptions& options, ForeignThread* foreign) {
   if (stopped_) return {};
-  reaper_ = std::make_unique<TraceeReaper>();
   foreign_ = foreign;
   for (int i = 0; i < kTries; ++i) {
-    auto all = Try(options);
-    if (!all) {
-      GiveUp();
-      return tl::unexpected(std::move(all).error());
-    }
-    if (*all) {
+    STILLFRAME_ASSIGN(const bool all, Try(options));
+    if (all) {
+      times_ = {.stop = MonotonicClock().Now() - asked_};
       stopped_ = true;
       FailPoint("pause.collected");
       return {};
@@ -60,15 +57,7 @@ Result<void> ThreadStopper::Stop(const PauseOptions& options, ForeignThread* for
     ReleaseAll();
     SleepFor(kBetweenTries);
   }
-  const Error error = TooSlow();
-  GiveUp();
-  return tl::unexpected(error);
-}
-
-// A seized thread can be let go of only once it stopped.
-void ThreadStopper::GiveUp() {
-  AskAll();
-  Resume();
+  return tl::unexpected(TooSlow());
 }
 
 Result<bool> ThreadStopper::Try(const PauseOptions& options) {
@@ -89,9 +78,9 @@ Result<bool> ThreadStopper::Try(const PauseOptions& options) {
 }
 
 Result<bool> ThreadStopper::StopForeign(const PauseOptions& options) {
-  reaper_->BeginWaiting();
+  reaper_.BeginWaiting();
   const auto tid = foreign_->Stop(asked_ + options.stop_timeout, options);
-  reaper_->EndWaiting();
+  reaper_.EndWaiting();
   foreign_error_.reset();
   if (!tid && tid.error().code == ErrorCode::kLimit) {
     foreign_error_ = tid.error();
@@ -114,6 +103,7 @@ Result<bool> ThreadStopper::TryToStop(const PauseOptions& options) {
     STILLFRAME_ASSIGN(const bool collected, CollectAll(end, options));
     if (!collected) return false;
     // A thread may have been born by one that had not stopped yet.
+    if (HoldsAll()) return true;
     size_t found = 0;
     STILLFRAME_TRY(SeizeNew(&found));
     if (found == 0) break;
@@ -124,8 +114,26 @@ Result<bool> ThreadStopper::TryToStop(const PauseOptions& options) {
   return true;
 }
 
-Result<void> ThreadStopper::SeizeNew(size_t* found) {
-  *found = 0;
+// The kernel counts the threads in the number of links of the directory, which is read far quicker
+// than the directory itself. As many as are held: then there is no other one. More may be kernel
+// workers and the dead.
+bool ThreadStopper::HoldsAll() const {
+  if (lost_) return false;  // one of those may have become another by exec
+  constexpr size_t kOtherLinks = 2;
+  struct stat task {};
+  if (fstatat(directory_, "task", &task, 0) != 0) return false;
+  const auto stopped = std::ranges::count_if(
+      threads_, [](const auto& entry) { return entry.second.stopped && !entry.second.gone; });
+  return task.st_nlink == kOtherLinks + static_cast<size_t>(stopped) + (foreign_tid_ != 0 ? 1 : 0);
+}
+
+bool ThreadStopper::IsOurs(pid_t tid) const {
+  const auto status = ReadStatus(directory_, TaskPath(tid, "status").c_str());
+  return status && status->tracer == gettid();
+}
+
+std::vector<pid_t> ThreadStopper::FindNew() const {
+  std::vector<pid_t> found;
   NumberedEntries tids(directory_, "task");
   while (const pid_t tid = tids.Next()) {
     if (tid == foreign_tid_ && !IsOurs(tid)) continue;
@@ -134,7 +142,15 @@ Result<void> ThreadStopper::SeizeNew(size_t* found) {
     // To stop a worker of io_uring would end the target's read or write that it is busy with, with
     // EINTR. What workers write into armed memory faults as anything else does.
     const auto stat = ReadStat(directory_, TaskPath(tid, "stat").c_str());
-    if (!stat || stat->dead() || stat->kernel_worker()) continue;
+    if (stat && !stat->dead() && !stat->kernel_worker()) found.push_back(tid);
+  }
+  return found;
+}
+
+// One after the other: a thread that is seized stands when a signal comes, until it is looked at.
+Result<void> ThreadStopper::SeizeNew(size_t* found) {
+  *found = 0;
+  for (const pid_t tid : FindNew()) {
     STILLFRAME_ASSIGN(const bool seized, Seize(tid));
     if (!seized) continue;
     threads_[tid] = Thread{};
@@ -144,7 +160,7 @@ Result<void> ThreadStopper::SeizeNew(size_t* found) {
 }
 
 Result<bool> ThreadStopper::Seize(pid_t tid) {
-  const int error = reaper_->Seize(tid);
+  const int error = reaper_.Seize(tid);
   FailPoint("pause.seize");
   if (error == 0) return true;
   if (error == ESRCH) return false;
@@ -171,19 +187,20 @@ void ThreadStopper::AskAll() {
   }
 }
 
+// One after the other: all have to stop, so it is as well to wait for the first.
 Result<bool> ThreadStopper::CollectAll(TimePoint end, const PauseOptions& options) {
-  for (int look = 0;; ++look) {
-    bool all = true;
-    for (auto& [tid, thread] : threads_) {
-      if (!thread.stopped && !thread.gone) Collect(tid, &thread);
-      all = all && (thread.stopped || thread.gone);
+  const StepBack back;
+  for (auto& [tid, thread] : threads_) {
+    for (int look = 0; !thread.stopped && !thread.gone; ++look) {
+      Collect(tid, &thread);
+      if (thread.stopped || thread.gone) break;
+      if (MonotonicClock().Now() >= end) return false;
+      STILLFRAME_TRY(CheckCancelled(options));
+      if (look % kLooksBeforeSearch == kLooksBeforeSearch - 1) ForgetLost();
+      GiveWay(look);
     }
-    if (all) return true;
-    if (MonotonicClock().Now() >= end) return false;
-    STILLFRAME_TRY(CheckCancelled(options));
-    if (look % 64 == 63) ForgetLost();
-    GiveWay(look);
   }
+  return true;
 }
 
 // Who tells nothing may have nothing to tell any more. An exec puts the calling thread in the place
@@ -194,12 +211,17 @@ void ThreadStopper::ForgetLost() {
     if (thread.stopped || thread.gone || !thread.asked) continue;
     if (PtraceInterrupt(tid) == ESRCH) {
       PtraceReapIfDead(tid);
-      thread.gone = true;
+      Lose(&thread);
     } else if (tid == pid_) {
       const auto stat = ReadStat(directory_, "stat");
-      thread.gone = stat && stat->dead();
+      if (stat && stat->dead()) Lose(&thread);
     }
   }
+}
+
+void ThreadStopper::Lose(Thread* thread) {
+  thread->gone = true;
+  lost_ = true;
 }
 
 void ThreadStopper::Collect(pid_t tid, Thread* thread) {
@@ -208,7 +230,7 @@ void ThreadStopper::Collect(pid_t tid, Thread* thread) {
     case StopKind::kRunning:
       return;
     case StopKind::kGone:
-      thread->gone = true;
+      Lose(thread);
       return;
     case StopKind::kTrap:
     case StopKind::kGroupStop:
@@ -237,7 +259,7 @@ void ThreadStopper::Release(pid_t tid, Thread* thread) {
     return;
   }
   // Killed while it was stopped: as its tracer we have to take note of that, or it stays a zombie.
-  if (PtracePoll(tid).kind == StopKind::kGone) thread->gone = true;
+  if (PtracePoll(tid).kind == StopKind::kGone) Lose(thread);
 }
 
 void ThreadStopper::ReleaseAll() {
@@ -247,31 +269,20 @@ void ThreadStopper::ReleaseAll() {
   std::erase_if(threads_, [](const auto& entry) { return entry.second.gone; });
 }
 
-bool ThreadStopper::IsOurs(pid_t tid) const {
-  const auto status = ReadStatus(directory_, TaskPath(tid, "status").c_str());
-  return status && status->tracer == gettid();
-}
-
-void ThreadStopper::AdoptLeader() {
-  if (!threads_.contains(pid_) && IsOurs(pid_)) threads_[pid_] = Thread{};
-  AskAll();
-}
-
-void ThreadStopper::Resume() {
+bool ThreadStopper::Resume() {
+  const TimePoint begin = MonotonicClock().Now();
   ReleaseAll();
-  if (stopped_) stopped_time_ = MonotonicClock().Now() - asked_;
+  const TimePoint end = MonotonicClock().Now();
+  if (stopped_) {
+    times_.resume = end - begin;
+    stopped_time_ = end - asked_;
+  }
   stopped_ = false;
   foreign_ = nullptr;
-  // Only threads that are dying are left here, or after a Stop that failed those that would not
-  // stop. They must be let go of when they do, or they would stand for ever.
-  AdoptLeader();
-  const TimePoint end = MonotonicClock().Now() + kLastWait;
-  for (int look = 0; !threads_.empty() && MonotonicClock().Now() < end; ++look) {
-    GiveWay(look);
-    ReleaseAll();
-    if (look % 64 == 63) ForgetLost();
-  }
-  reaper_.reset();
+  const bool let_go = threads_.empty() && !std::exchange(lost_, false);
+  threads_.clear();
+  reaper_.Forget();
+  return let_go;
 }
 
 std::vector<pid_t> ThreadStopper::StoppedThreads() const {
@@ -279,7 +290,6 @@ std::vector<pid_t> ThreadStopper::StoppedThreads() const {
   for (const auto& [tid, thread] : threads_) {
     if (thread.stopped && !thread.gone) tids.push_back(tid);
   }
-  std::stable_partition(tids.begin(), tids.end(), [&](pid_t tid) { return tid == pid_; });
   return tids;
 }
 

@@ -4,9 +4,7 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -19,8 +17,8 @@
 
 namespace stillframe {
 
-// Thread rule: one thread, which must live as long as anything is stopped: the kernel lets go of a
-// tracer's threads when it dies, in whatever way.
+// Thread rule: one thread, the tracer: the kernel lets go of a tracer's threads when it ends, in
+// whatever way. ReapIfStuck, and between Stop and Resume what is const, may be called by another.
 //
 // It never waits for "any child": the program it is in has children of its own.
 class ThreadStopper {
@@ -29,22 +27,26 @@ class ThreadStopper {
   ThreadStopper(int directory, pid_t pid) : directory_(directory), pid_(pid) {}
   ThreadStopper(const ThreadStopper&) = delete;
   ThreadStopper& operator=(const ThreadStopper&) = delete;
-  ~ThreadStopper();
 
   // Stops all, those born meanwhile included. `options.stop_timeout` bounds one try; after ten it
-  // is given up with kLimit and nothing is stopped, as it is with kInterrupted when
-  // `options.cancelled` says so. `foreign` stops one of the threads, and is borrowed until Resume;
+  // is given up with kLimit, as it is with kInterrupted when `options.cancelled` says so; Resume
+  // must follow then as well. `foreign` stops one of the threads, and is borrowed until Resume;
   // null for none.
   Result<void> Stop(const PauseOptions& options, ForeignThread* foreign = nullptr);
-  // Lets all go. A stopped job stays stopped.
-  void Resume();
+  // Lets all go. A stopped job stays stopped. False when the tracer may still hold some, that died,
+  // became another's by exec, or never came to a stop: they are let go when it ends, which has to
+  // be soon.
+  bool Resume();
+  // While another thread is in Stop, every few milliseconds, see TraceeReaper.
+  void ReapIfStuck() { reaper_.ReapIfStuck(); }
 
   bool stopped() const { return stopped_; }
-  // The leader first, then by age, the foreign one left out.
+  // By number, the foreign one left out.
   std::vector<pid_t> StoppedThreads() const;
   // From the first thread asked to stop to the last one let go, of the last Stop that succeeded; so
   // far, while stopped.
   Duration StoppedTime() const;
+  PauseTimes times() const { return times_; }
 
  private:
   struct Thread {
@@ -55,6 +57,8 @@ class ThreadStopper {
 
   // `found`: how many there were.
   Result<void> SeizeNew(size_t* found);
+  // Those that are not seized yet and need stopping.
+  std::vector<pid_t> FindNew() const;
   // False for a thread that needs no stopping.
   Result<bool> Seize(pid_t tid);
   void AskAll();
@@ -62,6 +66,9 @@ class ThreadStopper {
   Result<bool> CollectAll(TimePoint end, const PauseOptions& options);
   void ForgetLost();
   void Collect(pid_t tid, Thread* thread);
+  void Lose(Thread* thread);
+  bool HoldsAll() const;
+  bool IsOurs(pid_t tid) const;
   // True when all threads there are were stopped before `end`.
   Result<bool> TryToStop(const PauseOptions& options);
   // Of one try, from the seizing on.
@@ -71,22 +78,20 @@ class ThreadStopper {
   Result<void> CheckCancelled(const PauseOptions& options) const;
   void Release(pid_t tid, Thread* thread);
   void ReleaseAll();
-  bool IsOurs(pid_t tid) const;
-  // A thread of ours that took its leader's place by exec has its number, too.
-  void AdoptLeader();
-  void GiveUp();
   Error TooSlow() const;
 
   int directory_;
   pid_t pid_;
-  std::map<pid_t, Thread> threads_;       // seized; those that are gone stay until released
-  std::unique_ptr<TraceeReaper> reaper_;  // from Stop to Resume
-  ForeignThread* foreign_ = nullptr;      // from Stop to Resume
-  std::optional<Error> foreign_error_;    // why the last try did not stop it
-  pid_t foreign_tid_ = 0;                 // 0 while it is not stopped
+  std::map<pid_t, Thread> threads_;  // seized; those that are gone stay until released
+  TraceeReaper reaper_;
+  ForeignThread* foreign_ = nullptr;    // from Stop to Resume
+  std::optional<Error> foreign_error_;  // why the last try did not stop it
+  pid_t foreign_tid_ = 0;               // 0 while it is not stopped
+  bool lost_ = false;                   // something seized went without being let go
   bool stopped_ = false;
   TimePoint asked_;
   Duration stopped_time_{0};
+  PauseTimes times_;
 };
 
 }  // namespace stillframe

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "throttle/policies.h"
-
 namespace stillframe {
 
 void AdaptivePolicy::NoteStage(const ThrottleSample& sample) {
@@ -14,36 +12,35 @@ void AdaptivePolicy::NoteStage(const ThrottleSample& sample) {
   ++counters_.triggers;
 }
 
-void AdaptivePolicy::NoteRate(const ThrottleSample& sample) {
-  if (!window_begin_) {
-    window_begin_ = sample.now;
-    sent_before_ = sample.sent;
-    largest_run_ = kUnlimitedPush;
+void AdaptivePolicy::NoteRate(const ThrottleSample& sample, bool waits) {
+  if (!window_begin_) window_begin_ = seen_at_ = sample.now;
+  if (waits_) {
+    waited_ += sample.now - seen_at_;
+    taken_ += sample.sent - sent_before_;
   }
-  const Duration passed = sample.now - *window_begin_;
-  if (passed < kWindow) return;
+  waits_ = waits;
+  seen_at_ = sample.now;
+  sent_before_ = sample.sent;
+  if (sample.now - *window_begin_ < kWindow) return;
   largest_run_ = kUnlimitedPush;
-  if (output_bound_) {
-    const double rate = static_cast<double>((sample.sent - sent_before_).count) /
-                        static_cast<double>(passed.count());
+  if (waited_ * 2 > sample.now - *window_begin_) {
+    const double rate = static_cast<double>(taken_.count) / static_cast<double>(waited_.count());
     const double bytes = rate * static_cast<double>(options_.fault_limit.count()) / 5;
     largest_run_ = std::max(kSmallestRun, ToPages(Bytes{static_cast<uint64_t>(bytes)}));
   }
   window_begin_ = sample.now;
-  sent_before_ = sample.sent;
-  output_bound_ = false;
+  waited_ = {};
+  taken_ = {};
 }
 
 void AdaptivePolicy::Observe(const ThrottleSample& sample) {
-  output_bound_ = true;
   NoteStage(sample);
-  NoteRate(sample);
+  NoteRate(sample, true);
 }
 
 ThrottleDecision AdaptivePolicy::Decide(const ThrottleSample& sample) {
   NoteStage(sample);
-  output_bound_ = output_bound_ || holding_;
-  NoteRate(sample);
+  NoteRate(sample, holding_);
   if (sample.reason == ThrottleSample::Reason::kPollFault ||
       sample.reason == ThrottleSample::Reason::kPollTimeout) {
     ++counters_.polls;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "stillframe/throttle.h"
+#include "throttle/policies.h"
 
 namespace stillframe {
 
@@ -17,8 +18,10 @@ namespace stillframe {
 //   them as it is, and a run in between would only delay the room that writers wait for.
 // - A run is no larger than what the output takes within a fifth of the fault limit, since a page
 //   cannot be written, and its slot not be freed, before the run that is being written has gone.
-//   The rate is measured only while the output is what the scan waits for; while it isn't, runs are
-//   as large as they can be. Never less than 64 KiB.
+//   Only where the scan waits for it most of the time, and its rate is that of the time in which it
+//   does: an output that is waited for now and then, on a busy machine, is not slow, and what goes
+//   through it then says only how slow the scan is. Small runs would make that slower yet. Never
+//   less than 64 KiB.
 //
 // As any policy it pushes one run after force_after without one, so that a save always ends.
 class AdaptivePolicy final : public ThrottlePolicy {
@@ -33,20 +36,26 @@ class AdaptivePolicy final : public ThrottlePolicy {
   ThrottleCounters counters() const override { return counters_; }
 
  private:
-  static constexpr Duration kWindow = std::chrono::milliseconds(100);
+  static constexpr Duration kWindow = std::chrono::milliseconds(250);
   static constexpr Pages kSmallestRun = ToPages(KiB(64));
 
   void NoteStage(const ThrottleSample& sample);
-  void NoteRate(const ThrottleSample& sample);
+  // `waits`: from now until the next sample the output is what the scan waits for.
+  void NoteRate(const ThrottleSample& sample, bool waits);
 
   const ThrottleOptions options_;
   ThrottleCounters counters_;
   bool holding_ = false;
   std::optional<TimePoint> last_push_;
+  Pages largest_run_ = kUnlimitedPush;
+  // Of the last sample.
+  TimePoint seen_at_;
+  Bytes sent_before_;
+  bool waits_ = false;
+  // Of this window.
   std::optional<TimePoint> window_begin_;
-  Bytes sent_before_;          // at the window's begin
-  bool output_bound_ = false;  // in this window
-  Pages largest_run_;
+  Duration waited_{0};
+  Bytes taken_;  // by the output meanwhile
 };
 
 }  // namespace stillframe

@@ -1,41 +1,42 @@
 #include "track/fault_tracker.h"
 
-#include <sys/uio.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <span>
 
 #include "base/fail_point.h"
-#include "track/page_copy.h"
 
 namespace stillframe {
 namespace {
 
 // A look for the thread that discards that takes longer is not repeated at once.
 constexpr Duration kDearLook = std::chrono::microseconds(300);
-constexpr uint64_t kLargestUnit =
-    512;  // pages: a 2 MiB page of hugetlb; larger ones are never armed
 
-AddressRange PageAt(TargetAddress address) {
-  const TargetAddress begin{address.value & ~(kPageSize.count - 1)};
-  return {begin, begin + kPageSize};
-}
+TargetAddress PageBegin(TargetAddress address) { return {address.value & ~(kPageSize.count - 1)}; }
 
 }  // namespace
 
 FaultTracker::FaultTracker(const FaultChannel& channel, const Target& target, Stage& stage,
                            FaultLog& log, const Clock& clock, const Options& options)
     : channel_(channel),
-      target_(target),
       stage_(stage),
       log_(log),
       clock_(clock),
       options_(options),
+      server_(channel, target, stage),
       discards_(channel, target, stage, clock, options.discard_limit),
       waiting_(kMostWaiting) {}
 
+void FaultTracker::AwaitTurn() const {
+  // In one order with the stores before: a turn that begins now sees them.
+  const uint64_t turn = turns_.load();
+  if (turn % 2 == 0) return;
+  while (turns_.load() == turn) sched_yield();
+}
+
 void FaultTracker::SetMode(Mode mode) {
-  mode_.store(mode, std::memory_order_release);
+  mode_.store(mode);
   wake_.Notify();
 }
 
@@ -52,6 +53,7 @@ bool FaultTracker::IsOwnThread(pid_t tid) const {
 }
 
 void FaultTracker::OnReadable() {
+  const Turn turn(turns_);
   const std::optional<size_t> faults = channel_.PendingFaults();
   if (waiting_count_ + FaultMessages::kMost > waiting_.size()) GiveUp();
   TrackedMemory* memory = memory_.load(std::memory_order_acquire);
@@ -79,11 +81,19 @@ void FaultTracker::SaveAhead(TrackedMemory& memory) {
 }
 
 void FaultTracker::ReadMessages(TrackedMemory& memory, size_t limit) {
+  // Before the read: whoever stands still after it caused its event before.
+  const Mode mode = mode_.load();
   memory.journal.BeginRead();
   const FaultMessages messages = channel_.Read(limit);
   // Among faults as well: one that was pending may have been woken meanwhile, and an event come in
   // its place.
-  for (size_t i = 0; i < messages.event_count; ++i) Apply(messages.events[i], memory);
+  for (size_t i = 0; i < messages.event_count; ++i) {
+    if (mode == Mode::kArming) {
+      MarkStale(messages.events[i], memory);
+    } else {
+      Apply(messages.events[i], memory);
+    }
+  }
   memory.journal.EndRead();
   if (messages.event_count > 0) FailPoint("track.event");
   TakeIn(messages);
@@ -135,6 +145,17 @@ void FaultTracker::Apply(const MemoryEvent& event, TrackedMemory& memory) {
   }
 }
 
+void FaultTracker::MarkStale(const MemoryEvent& event, TrackedMemory& memory) {
+  const auto mark = [&memory](AddressRange range) {
+    memory.map.ForEachIn(
+        range, [&memory](const Segment& segment) { memory.arming.stale.SetRun(segment.pages); });
+  };
+  mark(event.range);
+  if (event.kind == MemoryEvent::Kind::kRemap) {
+    mark({event.moved_to, event.moved_to + event.range.size()});
+  }
+}
+
 void FaultTracker::MarkUnmapped(AddressRange range, TrackedMemory& memory) {
   memory.map.ForEachIn(range, [&](const Segment& segment) {
     PageRun left = segment.pages;
@@ -157,14 +178,18 @@ void FaultTracker::MarkUnmapped(AddressRange range, TrackedMemory& memory) {
 }
 
 Duration FaultTracker::SleepLimit() const {
+  if (waiting_count_ > 0 && mode_.load(std::memory_order_relaxed) == Mode::kArming) {
+    return std::chrono::microseconds(20);
+  }
   // Short while something waits: for the scan to be done with a page, or for its time to run out.
   return waiting_count_ > 0 || discards_.holds() ? std::chrono::microseconds(200)
                                                  : std::chrono::milliseconds(100);
 }
 
 void FaultTracker::Step() {
-  const Mode mode = mode_.load(std::memory_order_acquire);
-  TrackedMemory* memory = memory_.load(std::memory_order_acquire);
+  const Turn turn(turns_);
+  const Mode mode = mode_.load();
+  TrackedMemory* memory = memory_.load();
   room_wanted_ = false;
   bool awaits_scan = false;
   bool event_first = false;
@@ -183,6 +208,10 @@ void FaultTracker::Step() {
       waiting_[kept++] = fault;
       continue;
     }
+    if (IsSlowed(fault, mode)) {
+      waiting_[kept++] = fault;
+      continue;
+    }
     if (!fault.logged) {
       if (mode == Mode::kServing && memory != nullptr)
         fault.record = log_.Arrive(fault.address, fault.arrival);
@@ -191,14 +220,16 @@ void FaultTracker::Step() {
     const Served served = Serve(fault, mode, memory);
     const TimePoint now = clock_.Now();
     if (served == Served::kDone) {
-      if (mode == Mode::kServing) waits_.Record(now - fault.arrival);
+      if (mode == Mode::kServing || mode == Mode::kArming) waits_.Record(now - fault.arrival);
       log_.End(fault.record, now);
       continue;
     }
+    room_wanted_ = room_wanted_ || served == Served::kLater;
     if (served == Served::kNoRoom) {
       room_wanted_ = true;
       if (!fault.counted_full) stage_full_.fetch_add(1, std::memory_order_relaxed);
       fault.counted_full = true;
+      if (stage_.full_is_final()) GiveUpForRoom();
     }
     awaits_scan = awaits_scan || served == Served::kElsewhere;
     event_first = served == Served::kEventFirst;
@@ -214,100 +245,32 @@ bool FaultTracker::IsHeld(const Waiting& fault, Mode mode) const {
   return mode == Mode::kHolding && !fault.ours;
 }
 
-FaultTracker::Served FaultTracker::Serve(Waiting& fault, Mode mode, TrackedMemory* memory) {
+bool FaultTracker::IsSlowed(const Waiting& fault, Mode mode) const {
+  if (mode != Mode::kArming) return false;
+  const Duration slowdown(slowdown_ns_.load(std::memory_order_relaxed));
+  return slowdown > Duration(0) && clock_.Now() < fault.arrival + slowdown;
+}
+
+Served FaultTracker::Serve(Waiting& fault, Mode mode, TrackedMemory* memory) {
+  const TargetAddress page = PageBegin(fault.address);
   if (memory == nullptr || mode == Mode::kIdle || mode == Mode::kOpening) {
-    // Huge pages can only be opened whole; any of the tries wakes the writer.
-    const AddressRange page = PageAt(fault.address);
-    const Served served = JustOpen(page);
-    if (served != Served::kDone || memory == nullptr) return served;
-    if (const auto at = memory->map.AtAddress(page.begin)) {
-      const Region& region = memory->regions.RegionOf(at->pages.first);
-      if (region.page_size != kPageSize) {
-        const TargetAddress begin{page.begin.value & ~(region.page_size.count - 1)};
-        return JustOpen({begin, begin + region.page_size});
-      }
-    }
-    return served;
+    return server_.JustOpen(page, memory);
   }
-  const std::optional<Segment> at = memory->map.AtAddress(PageAt(fault.address).begin);
-  if (at) return ServePage(fault, *memory, *at);
+  const std::optional<Segment> at = memory->map.AtAddress(page);
   // Faults come before events, so its remap may still be unread; but then the open is refused, and
   // this is tried again.
-  return JustOpen(PageAt(fault.address));
+  if (!at) return server_.JustOpen(page, nullptr);
+  if (mode != Mode::kArming) {
+    return server_.Serve(*at, fault.ours, waiting_count_ > 1, clock_.Now() - fault.arrival,
+                         *memory);
+  }
+  slowed_ns_.fetch_add(slowdown_ns_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  return server_.ServeEarly(*at, *memory);
 }
 
-FaultTracker::Served FaultTracker::ServePage(Waiting& fault, TrackedMemory& memory,
-                                             const Segment& at) {
-  const Region& region = memory.regions.RegionOf(at.pages.first);
-  const Pages into_unit{(at.pages.first - region.first).count % region.unit().count};
-  const PageRun unit{PageIndex{at.pages.first.value - into_unit.count}, region.unit()};
-  const TargetAddress live = at.begin - ToBytes(into_unit);
-  const AddressRange range{live, live + region.page_size};
-
-  if (!memory.ledger.present.Test(unit.first)) return JustOpen(range);  // a hole at the instant
-  if (memory.ledger.claimed.Test(unit.first)) {
-    if (!memory.ledger.settled.Test(unit.first)) return Served::kElsewhere;
-    return JustOpen(range);  // open already, or lost; in either case nothing keeps the writer
-  }
-  return CopyAndOpen(fault, memory, live, unit);
-}
-
-FaultTracker::Served FaultTracker::CopyAndOpen(Waiting& fault, TrackedMemory& memory,
-                                               TargetAddress live, PageRun unit) {
-  std::array<uint32_t, kLargestUnit> slot_array;
-  const size_t n = unit.count.count;
-  const std::span<uint32_t> slots(slot_array.data(), n);
-  if (!stage_.TakeFaultSlots(slots, fault.ours)) return Served::kNoRoom;
-  if (!memory.ledger.claimed.TestAndSet(unit.first)) {
-    stage_.PutBackFaultSlots(slots);
-    return Served::kElsewhere;
-  }
-  std::array<iovec, kLargestUnit> to;
-  std::array<PagemapEntry, kLargestUnit> entries;
-  for (size_t i = 0; i < n; ++i) {
-    to[i] = {.iov_base = stage_.FaultMemory(slots[i]).data(), .iov_len = kPageSize.count};
-  }
-  const AddressRange range{live, live + ToBytes(unit.count)};
-  const Pages copied = CopyPages(target_, memory.regions.RegionOf(unit.first), unit.first, live,
-                                 std::span(to).first(n), std::span(entries).first(n));
-  FailPoint("track.copied");
-  const bool proven =
-      copied.count == n && std::all_of(entries.data(), entries.data() + n, IsProven);
-  const bool armed = std::any_of(entries.data(), entries.data() + n, IsProven);
-  if (!proven && armed) {
-    // It is there as it was, and only the copy failed: opened now it would be lost.
-    stage_.PutBackFaultSlots(slots);
-    memory.ledger.claimed.Clear(unit.first);
-    return Served::kElsewhere;
-  }
-  const OpenOutcome opened = channel_.Open(range);
-  if (opened == OpenOutcome::kChanging) {
-    // Pages may have moved, to here or from here: read the events, then look again where this one
-    // is.
-    stage_.PutBackFaultSlots(slots);
-    memory.ledger.claimed.Clear(unit.first);
-    return Served::kEventFirst;
-  }
-  // The open was not refused, so no event was unread, and it is this very thread that reads them:
-  // the map that led here was true, and no other page can have been moved here.
-  memory.ledger.claimed.SetRun(unit);
-  if (proven && opened == OpenOutcome::kOpened) {
-    memory.ledger.proven.SetRun(unit);
-    for (size_t i = 0; i < n; ++i) stage_.PutFaulted(unit.first + Pages{i}, slots[i]);
-  } else {
-    memory.lost.fetch_add(n, std::memory_order_relaxed);
-    stage_.PutBackFaultSlots(slots);
-    channel_.Wake(range);
-  }
-  memory.ledger.settled.SetRun(unit);
-  return Served::kDone;
-}
-
-FaultTracker::Served FaultTracker::JustOpen(AddressRange range) {
-  if (channel_.Open(range) == OpenOutcome::kChanging) return Served::kEventFirst;
-  // What is gone can't be opened, but who waits there must look again.
-  channel_.Wake(range);
-  return Served::kDone;
+void FaultTracker::GiveUpForRoom() {
+  no_room_.store(true, std::memory_order_release);
+  GiveUp();
 }
 
 void FaultTracker::GiveUp() {

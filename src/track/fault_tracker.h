@@ -17,6 +17,7 @@
 #include "stillframe/target.h"
 #include "sys/event_fd.h"
 #include "track/discard_saver.h"
+#include "track/fault_server.h"
 #include "track/stage.h"
 #include "track/tracked_memory.h"
 
@@ -37,6 +38,7 @@ class FaultTracker {
  public:
   enum class Mode {
     kIdle,     // nothing is armed; events are read and forgotten
+    kArming,   // memory is being armed, the target runs: note which page it is, open
     kHolding,  // the target stands still; faults of the kernel's own workers wait for the resume,
                // so that memory stays as it was
     kServing,  // copy, open
@@ -58,8 +60,14 @@ class FaultTracker {
                const Clock& clock, const Options& options);
 
   // Before anything is armed.
-  void SetMemory(TrackedMemory* memory) { memory_.store(memory, std::memory_order_release); }
+  void SetMemory(TrackedMemory* memory) { memory_.store(memory); }
   void SetMode(Mode mode);
+  // While arming: how long a write is made to wait before its page is opened, so that less is
+  // written. Zero at first.
+  void SetSlowdown(Duration each) { slowdown_ns_.store(each.count(), std::memory_order_relaxed); }
+  // Returns once nothing that was decided in an earlier mode, or about an earlier memory, is still
+  // being done. Microseconds; not for the tracker's own thread.
+  void AwaitTurn() const;
   // A thread of our own that runs while our own process is saved: its faults are served even while
   // holding, and from a reserve. At most kMostOwnThreads.
   void AddOwnThread(pid_t tid);
@@ -78,12 +86,15 @@ class FaultTracker {
   // True once a fault waited for room longer than max_stall; from then on everything is only
   // opened.
   bool gave_up() const { return gave_up_.load(std::memory_order_acquire); }
+  // It gave up at once, since the stage said that no room was to be waited for.
+  bool found_no_room() const { return no_room_.load(std::memory_order_acquire); }
   const LatencyHistogram& waits() const { return waits_; }
   uint64_t stage_full() const { return stage_full_.load(std::memory_order_relaxed); }
+  // How long writes were held back by SetSlowdown, all together.
+  Duration slowed() const { return Duration(slowed_ns_.load(std::memory_order_relaxed)); }
   uint64_t unmaps() const { return unmaps_.load(std::memory_order_relaxed); }
 
  private:
-  enum class Served { kDone, kNoRoom, kElsewhere, kEventFirst };
   struct Waiting {
     TargetAddress address;
     TimePoint arrival;
@@ -94,23 +105,34 @@ class FaultTracker {
     bool counted_full;  // it has found the stage full before
   };
 
+  // Brackets what depends on mode and memory, for AwaitTurn.
+  class Turn {
+   public:
+    explicit Turn(std::atomic<uint64_t>& turns) : turns_(turns) { turns_.fetch_add(1); }
+    ~Turn() { turns_.fetch_add(1); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    std::atomic<uint64_t>& turns_;
+  };
+
   void SaveAhead(TrackedMemory& memory);
   void ReadMessages(TrackedMemory& memory, size_t limit);
   void ForgetEarlierFaultOf(pid_t tid);
   void TakeIn(const FaultMessages& messages);
   bool IsOwnThread(pid_t tid) const;
   void Apply(const MemoryEvent& event, TrackedMemory& memory);
+  void MarkStale(const MemoryEvent& event, TrackedMemory& memory);
   void MarkUnmapped(AddressRange range, TrackedMemory& memory);
 
   bool IsHeld(const Waiting& fault, Mode mode) const;
+  bool IsSlowed(const Waiting& fault, Mode mode) const;
   Served Serve(Waiting& fault, Mode mode, TrackedMemory* memory);
-  Served ServePage(Waiting& fault, TrackedMemory& memory, const Segment& at);
-  Served CopyAndOpen(Waiting& fault, TrackedMemory& memory, TargetAddress live, PageRun unit);
-  Served JustOpen(AddressRange range);
+  void GiveUpForRoom();
   void GiveUp();
 
   const FaultChannel& channel_;
-  const Target& target_;
   Stage& stage_;
   FaultLog& log_;
   const Clock& clock_;
@@ -120,9 +142,11 @@ class FaultTracker {
   // Set by others.
   std::atomic<TrackedMemory*> memory_ = nullptr;
   std::atomic<Mode> mode_ = Mode::kIdle;
+  std::atomic<int64_t> slowdown_ns_ = 0;
   std::array<std::atomic<pid_t>, kMostOwnThreads> own_threads_ = {};
 
   // The tracker's own.
+  FaultServer server_;
   DiscardSaver discards_;
   TimePoint next_save_ahead_;
   MappedArray<Waiting> waiting_;
@@ -130,7 +154,10 @@ class FaultTracker {
   bool room_wanted_ = false;
 
   // Read by others.
+  std::atomic<uint64_t> turns_ = 0;  // odd while something is being done
+  std::atomic<int64_t> slowed_ns_ = 0;
   std::atomic<bool> gave_up_ = false;
+  std::atomic<bool> no_room_ = false;
   std::atomic<bool> awaits_scan_ = false;
   std::atomic<uint64_t> stage_full_ = 0;
   std::atomic<uint64_t> unmaps_ = 0;

@@ -10,6 +10,7 @@ SlotPool::SlotPool(size_t slots, Bytes slot_size)
       spare_(slots),
       spare_count_(slots) {
   memory_.Populate();
+  released_.Populate();
   for (size_t i = 0; i < slots; ++i) spare_[i] = static_cast<uint32_t>(slots - 1 - i);
 }
 

@@ -23,7 +23,10 @@ Stage::Stage(Bytes size, size_t kept_for_us)
       faulted_((size - scan_share_).count / kPageSize.count, kPageSize),
       scanned_(scan_share_.count / RunSize(scan_share_).count, RunSize(scan_share_)),
       faulted_queue_(faulted_.slots()),
-      scanned_queue_(scanned_.slots() * run_pages().count) {}
+      scanned_queue_(scanned_.slots() * run_pages().count) {
+  faulted_queue_.Populate();
+  scanned_queue_.Populate();
+}
 
 bool Stage::TakeFaultSlots(std::span<uint32_t> slots, bool for_us) {
   if (!for_us && faulted_.Available() < slots.size() + kept_for_us_) return false;
@@ -42,6 +45,7 @@ void Stage::PutFaulted(PageIndex page, uint32_t slot) {
   // Never full: it has a place for each slot.
   faulted_queue_.Push({.pages = {page, Pages{1}}, .slot = slot, .source = PageSource::kFaulted});
   WakeOutput();
+  if (Crowding() > 0) WakeSpill();
 }
 
 void Stage::AskForFaultRoom() { tracker_asks_.exchange(true, std::memory_order_acq_rel); }
@@ -74,6 +78,22 @@ void Stage::WaitForRoom(size_t buffers, Duration timeout) {
   saver_sleeps_.store(false, std::memory_order_relaxed);
 }
 
+std::optional<StagedPages> Stage::NextFaulted() {
+  const std::lock_guard lock(faulted_out_);
+  return faulted_queue_.Pop();
+}
+
+size_t Stage::NextFaulted(std::span<StagedPages> to) {
+  const std::lock_guard lock(faulted_out_);
+  size_t n = 0;
+  for (; n < to.size(); ++n) {
+    const auto next = faulted_queue_.Pop();
+    if (!next) break;
+    to[n] = *next;
+  }
+  return n;
+}
+
 std::span<const std::byte> Stage::MemoryOf(const StagedPages& pages) const {
   const SlotPool& pool = pages.source == PageSource::kFaulted ? faulted_ : scanned_;
   return pool.Memory(pages.slot)
@@ -84,7 +104,10 @@ void Stage::Release(const StagedPages& pages) {
   if (!pages.frees_slot) return;
   if (pages.source == PageSource::kFaulted) {
     faulted_used_.fetch_sub(1, std::memory_order_relaxed);
-    faulted_.Release(pages.slot);
+    {
+      const std::lock_guard lock(faulted_out_);
+      faulted_.Release(pages.slot);
+    }
     if (tracker_asks_.exchange(false, std::memory_order_acq_rel)) fault_room_.Notify();
   } else {
     scanned_used_.fetch_sub(1, std::memory_order_relaxed);
@@ -105,10 +128,39 @@ void Stage::WakeOutput() {
   if (output_sleeps_.exchange(false, std::memory_order_acq_rel)) staged_.Notify();
 }
 
+size_t Stage::Crowding() const {
+  const int64_t used = faulted_used_.load(std::memory_order_relaxed);
+  const auto slots = static_cast<int64_t>(faulted_.slots());
+  if (used <= slots / 2) return 0;
+  // Somewhat below the mark, so that few large writes do it and not many small ones.
+  return static_cast<size_t>(used - slots / 2 + slots / 8);
+}
+
+void Stage::WaitUntilCrowded(Duration timeout) {
+  spill_sleeps_.exchange(true, std::memory_order_acq_rel);
+  if (!MayMove()) crowded_.Wait(timeout);
+  spill_sleeps_.store(false, std::memory_order_relaxed);
+}
+
+void Stage::WakeSpill() {
+  if (spill_sleeps_.exchange(false, std::memory_order_acq_rel)) crowded_.Notify();
+}
+
+void Stage::SetSpillIsFull(bool is) {
+  spill_is_full_.store(is);
+  if (!is) WakeSpill();
+}
+
+void Stage::CountOutside(int64_t pages) {
+  outside_.fetch_add(pages, std::memory_order_acq_rel);
+  if (pages > 0) WakeOutput();
+}
+
 void Stage::WakeAll() {
   staged_.Notify();
   fault_room_.Notify();
   scan_room_.Notify();
+  crowded_.Notify();
 }
 
 Bytes Stage::used() const {

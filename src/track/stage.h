@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
 
@@ -30,8 +31,12 @@ struct StagedPages {
 // that wait. The scan's share is at most half, and no more than a CPU's caches keep: what runs
 // further ahead of the output than that is read from memory again when it is looked at and written.
 //
-// Thread rule: three threads, each with its own calls. Nothing allocates; only WaitForRoom and
-// WaitForStaged wait.
+// Faulted pages go out two ways: to the output, and, when they are more than half of their share,
+// to the spill. Whichever comes first takes a page; a lock decides between these two, and the
+// tracker never takes it.
+//
+// Thread rule: four threads, each with its own calls. Nothing allocates; only the calls that are
+// named so wait.
 class Stage {
  public:
   static constexpr Bytes kSmallest = MiB(1);
@@ -54,7 +59,12 @@ class Stage {
   // Readable when a slot was released after AskForFaultRoom.
   const EventFd& fault_room() const { return fault_room_; }
   void AskForFaultRoom();
+  size_t FaultSlots() const { return faulted_.slots(); }
   size_t FaultSlotsFree() const { return faulted_.Available(); }
+  // A fault that finds no room need not wait for any: the image is to be given up.
+  bool full_is_final() const {
+    return full_is_final_.load(std::memory_order_acquire) || spill_is_full();
+  }
 
   // --- the saver ---
   Pages run_pages() const { return ToPages(scanned_.slot_size()); }
@@ -69,16 +79,37 @@ class Stage {
   // Returns once so many buffers are free or one was released, or after `timeout`.
   void WaitForRoom(size_t buffers, Duration timeout);
 
-  // --- the output ---
+  // --- the output, and the spill for faulted pages ---
   // None when nothing waits.
-  std::optional<StagedPages> NextFaulted() { return faulted_queue_.Pop(); }
-  std::optional<StagedPages> NextScanned() { return scanned_queue_.Pop(); }
+  std::optional<StagedPages> NextFaulted();
   std::span<const std::byte> MemoryOf(const StagedPages& pages) const;
   void Release(const StagedPages& pages);
+
+  // --- the output ---
+  std::optional<StagedPages> NextScanned() { return scanned_queue_.Pop(); }
+  // Returns once anything waits to be written, here or outside, or after `timeout`.
   void WaitForStaged(Duration timeout);
-  bool Empty() const { return faulted_queue_.empty() && scanned_queue_.empty(); }
+  bool Empty() const {
+    return faulted_queue_.empty() && scanned_queue_.empty() &&
+           outside_.load(std::memory_order_acquire) <= 0;
+  }
+
+  // --- the spill ---
+  // While more than half of the fault slots are in use: how many pages should leave them. They
+  // leave well before it is full, since a disk is no quicker than an output at its first page.
+  size_t Crowding() const;
+  // As many as wait, at most `to.size()`.
+  size_t NextFaulted(std::span<StagedPages> to);
+  void WaitUntilCrowded(Duration timeout);
+  void WakeSpill();
+  // Pages that the spill has for the output: more by `pages`, or less.
+  void CountOutside(int64_t pages);
+  void SetSpillIsFull(bool is);
+  bool spill_is_full() const { return spill_is_full_.load(); }
 
   // --- anyone ---
+  // For good.
+  void MakeFullFinal() { full_is_final_.store(true, std::memory_order_release); }
   void WakeAll();
   Bytes size() const { return size_; }
   Bytes used() const;
@@ -87,6 +118,7 @@ class Stage {
  private:
   void NotePeak();
   void WakeOutput();
+  bool MayMove() const { return !spill_is_full() && Crowding() > 0 && !faulted_queue_.empty(); }
 
   const Bytes size_;
   const Bytes scan_share_;
@@ -95,15 +127,21 @@ class Stage {
   SlotPool scanned_;
   SpscRing<StagedPages> faulted_queue_;
   SpscRing<StagedPages> scanned_queue_;
+  std::mutex faulted_out_;  // between the two that take faulted pages out
   std::atomic<uint64_t> peak_ = 0;
   std::atomic<int64_t> faulted_used_ = 0;  // slots
   std::atomic<int64_t> scanned_used_ = 0;  // buffers
+  std::atomic<int64_t> outside_ = 0;       // pages
+  std::atomic<bool> full_is_final_ = false;
+  std::atomic<bool> spill_is_full_ = false;
   std::atomic<bool> output_sleeps_ = false;
   std::atomic<bool> tracker_asks_ = false;
   std::atomic<bool> saver_sleeps_ = false;
+  std::atomic<bool> spill_sleeps_ = false;
   EventFd staged_;
   EventFd fault_room_;
   EventFd scan_room_;
+  EventFd crowded_;
 };
 
 }  // namespace stillframe

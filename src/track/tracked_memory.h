@@ -8,19 +8,21 @@
 #include "region/page_ledger.h"
 #include "region/region_map.h"
 #include "region/region_set.h"
+#include "track/arming_log.h"
 #include "track/move_journal.h"
 
 namespace stillframe {
 
-// Made inside the pause, before anything is armed; lives in mapped memory (MakeMapped), since the
-// tracker writes it.
+// Made before anything is armed, of mappings that stand still; lives in mapped memory (MakeMapped),
+// since the tracker writes it.
 struct TrackedMemory {
   explicit TrackedMemory(RegionSet set)
-      : regions(std::move(set)), map(regions), ledger(regions.pages()) {}
+      : regions(std::move(set)), map(regions), ledger(regions.pages()), arming(regions.pages()) {}
 
   const RegionSet regions;
   RegionMap map;
   PageLedger ledger;
+  ArmingLog arming;  // until the instant
   MoveJournal journal;
   // Pages that turned out lost so far. The ledger says which.
   std::atomic<uint64_t> lost = 0;

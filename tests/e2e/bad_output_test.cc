@@ -1,7 +1,6 @@
 // Outputs that can't take the image: a clear error, nothing left behind, the target untouched.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,32 +11,11 @@
 #include "slow_save.h"
 #include "support/files.h"
 #include "support/requirements.h"
+#include "support/small_disk.h"
 #include "support/stillframe_command.h"
 
 namespace stillframe::test {
 namespace {
-
-// A tmpfs of its own, gone with it.
-class SmallDisk {
- public:
-  explicit SmallDisk(const std::string& path) : path_(path) {
-    mkdir(path.c_str(), 0700);
-    mounted_ = mount("none", path.c_str(), "tmpfs", 0, "size=1m") == 0;
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  ~SmallDisk() {
-    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-  bool MakeReadOnly() const {
-    return mount("none", path_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr) == 0;
-  }
-
- private:
-  const std::string path_;
-  bool mounted_ = false;
-};
 
 class BadOutputTest : public testing::Test {
  protected:

@@ -152,7 +152,7 @@ TEST_P(KillTest, AtRandomMoments) {
   EXPECT_EQ(workload_->Finish(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, KillTest, testing::Values("wp", "stop", "fork"),
+INSTANTIATE_TEST_SUITE_P(Ways, KillTest, testing::Values("wp", "stop", "fork", "precopy"),
                          [](const auto& info) { return info.param; });
 
 class ReplacingKillTest : public KillTest {};

@@ -29,7 +29,7 @@ class DryRunTest : public testing::Test {
     if (!outcome_.json.is_object()) return ways;
     EXPECT_EQ(outcome_.json["dry_run"], true);
     for (const auto& way : outcome_.json["ways"]) ways[way["via"].get<std::string>()] = way;
-    EXPECT_EQ(ways.size(), 3u) << outcome_.out;
+    EXPECT_EQ(ways.size(), 4u) << outcome_.out;
     return ways;
   }
 

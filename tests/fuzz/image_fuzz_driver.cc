@@ -48,6 +48,7 @@ void WriteCorpus(const std::filesystem::path& directory) {
   std::filesystem::create_directories(directory);
   ByteVector small = SmallImage();
   WriteFile(directory / "small", small);
+  WriteFile(directory / "rewritten", RewrittenImage());
   WriteFile(directory / "empty", EmptyImage());
   WriteFile(directory / "text", TextBytes("just text\n"));
   WriteFile(directory / "cut", std::span(small).first(small.size() - 1));

@@ -45,6 +45,16 @@ void RepairBlocks(ByteVector& image, const WireSection& index) {
   }
 }
 
+void RepairSuperseded(ByteVector& image, const WireSection& section) {
+  for (uint64_t at = 0; at + sizeof(WireSuperseded) <= section.length;
+       at += sizeof(WireSuperseded)) {
+    auto record = Load<WireSuperseded>(image, section.offset + at);
+    if (!Fits(image, record.file_offset, record.stored_bytes)) continue;
+    record.checksum = Checksum(std::span(image).subspan(record.file_offset, record.stored_bytes));
+    StoreAt(image, section.offset + at, record);
+  }
+}
+
 }  // namespace
 
 Result<void> MemoryStore::Append(std::span<const iovec> parts) {
@@ -156,6 +166,20 @@ ByteVector LargerImage() {
   });
 }
 
+ByteVector RewrittenImage() {
+  ImageMetadata metadata;
+  metadata.mappings = {WholeMapping(0x10000, 6, "")};
+  return MakeImage(metadata, [](PageSink& sink) {
+    Check(sink.AllowRepeats().has_value());
+    Check(sink.Write({0x10000}, PatternPages(1, 4), PageSource::kScanned).has_value());
+    Check(sink.Write({0x14000}, PatternPages(2, 1), PageSource::kScanned).has_value());
+    Check(sink.Write({0x30000}, PatternPages(3, 1), PageSource::kScanned).has_value());
+    Check(sink.Write({0x11000}, PatternPages(4, 1), PageSource::kScanned).has_value());
+    Check(sink.Write({0x14000}, PatternPages(5, 2), PageSource::kPaused).has_value());
+    Check(sink.Zero({{0x13000}, {0x14000}}).has_value());
+  });
+}
+
 ByteVector EmptyImage() {
   return MakeImage(ImageMetadata{}, [](PageSink&) {});
 }
@@ -193,6 +217,9 @@ void RepairChecksums(ByteVector& image, bool blocks) {
       if (!Fits(image, section.offset, section.length)) continue;
       if (blocks && section.type == static_cast<uint32_t>(SectionType::kIndex)) {
         RepairBlocks(image, section);
+      }
+      if (blocks && section.type == static_cast<uint32_t>(SectionType::kSuperseded)) {
+        RepairSuperseded(image, section);
       }
       section.checksum = Checksum(std::span(image).subspan(section.offset, section.length));
       StoreAt(image, trailer.table_offset + at, section);

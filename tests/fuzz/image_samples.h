@@ -65,6 +65,10 @@ ByteVector SmallImage();
 // Several blocks of each source, out of order, with zeros between them.
 ByteVector LargerImage();
 
+// Pages that were told of again: a block of which no page holds any more, one of which some do, a
+// page of a mapping that went, and one that became zero.
+ByteVector RewrittenImage();
+
 // An image of nothing at all.
 ByteVector EmptyImage();
 

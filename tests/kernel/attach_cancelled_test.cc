@@ -1,40 +1,24 @@
-// A pause that is called off lets every thread go again.
+// A pause that is called off, or given up, lets every thread go again: those that did not stop run
+// on by themselves as soon as they can.
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <thread>
-
+#include "attach_bodies.h"
 #include "attach_child.h"
+#include "attach_step_killer.h"
 
 namespace stillframe::test {
 namespace {
 
-// One thread makes progress. When `value[0]` is set another one waits for a vfork child, and can't
-// be stopped before `stop`.
-void RunWithVfork(Board& board) {
-  std::thread([&board] {
-    for (;;) {
-      ++board.progress;
-      usleep(500);
-    }
-  }).detach();
-  board.ready = 1;
-  while (board.value[0] == 0) usleep(500);
-  const pid_t other = vfork();
-  if (other == 0) {
-    board.value[1] = 1;
-    while (board.stop == 0) usleep(500);
-    _exit(0);
-  }
-  waitpid(other, nullptr, 0);
-}
-
-bool IsUntraced(const Child& child, pid_t tid) {
-  const std::string status = child.ProcFile("task/" + std::to_string(tid) + "/status");
-  return status.find("TracerPid:\t0\n") != std::string::npos;
+// Nobody does anything about it but the kernel and the child itself.
+void ExpectGoesOnByItself(Child& child) {
+  EXPECT_TRUE(IsLetGo(child.pid()));
+  EXPECT_TRUE(child.Progresses());
+  EXPECT_EQ(child.board().value[2], 0) << "the thread still waits";
+  child.board().stop = 1;
+  EXPECT_TRUE(Eventually([&] { return child.board().value[2] == 1; }));
+  EXPECT_TRUE(IsLetGo(child.pid()));
 }
 
 class AttachCancelled : public testing::Test {
@@ -42,7 +26,7 @@ class AttachCancelled : public testing::Test {
   // Pauses until it was asked `asks` times whether to go on.
   void ExpectCancelled(Duration stop_timeout, int asks) {
     if (!CanAttach()) GTEST_SKIP();
-    Child child(RunWithVfork);
+    Child child(WaitForVforkChild);
     child.AwaitReady();
     auto target = AttachProcess(child.pid());
     ASSERT_TRUE(target.has_value()) << target.error().message;
@@ -54,12 +38,8 @@ class AttachCancelled : public testing::Test {
     ASSERT_FALSE(paused.has_value());
     EXPECT_EQ(paused.error().code, ErrorCode::kInterrupted) << paused.error().message;
     EXPECT_EQ(asked, asks);
-    EXPECT_TRUE(child.Progresses());
-    child.board().stop = 1;
-    EXPECT_TRUE(Eventually([&] {
-      (*target)->Resume();
-      return IsUntraced(child, child.pid());
-    }));
+    ExpectGoesOnByItself(child);
+    child.board().value[3] = 1;
     EXPECT_EQ(child.AwaitEnd(), 0);
   }
 };
@@ -70,6 +50,34 @@ TEST_F(AttachCancelled, WithinATry) { ExpectCancelled(std::chrono::hours(1), 20)
 
 // Each try asks once before it begins, and has no time to ask again.
 TEST_F(AttachCancelled, BetweenTries) { ExpectCancelled(Duration(0), 3); }
+
+TEST(AttachGivenUp, ThreadInUninterruptibleSleepGoesOnAndCanBePausedLater) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child(WaitForVforkChild);
+  child.AwaitReady();
+  auto target = AttachProcess(child.pid());
+  ASSERT_TRUE(target.has_value()) << target.error().message;
+  child.board().value[0] = 1;
+  ASSERT_TRUE(Eventually([&] { return child.board().value[1] == 1; }));
+  ASSERT_EQ(child.State(), "D");
+  for (int round = 0; round < 2; ++round) {
+    const auto paused = (*target)->Pause(std::chrono::milliseconds(2));
+    ASSERT_FALSE(paused.has_value());
+    EXPECT_EQ(paused.error().code, ErrorCode::kLimit) << paused.error().message;
+    EXPECT_NE(paused.error().message.find(std::to_string(child.pid()) + " (attach"),
+              std::string::npos)
+        << "it names the thread: " << paused.error().message;
+    EXPECT_TRUE(IsLetGo(child.pid()));
+  }
+  ExpectGoesOnByItself(child);
+  ASSERT_TRUE((*target)->Pause(std::chrono::seconds(2)).has_value());
+  EXPECT_EQ((*target)->CaptureState()->threads.size(), 2u);
+  EXPECT_FALSE(IsLetGo(child.pid()));
+  ASSERT_TRUE((*target)->Resume().has_value());
+  EXPECT_TRUE(child.Progresses());
+  child.board().value[3] = 1;
+  EXPECT_EQ(child.AwaitEnd(), 0);
+}
 
 TEST(AttachState, NoDescriptorLeftHereFailsTheCapture) {
   if (!CanAttach()) GTEST_SKIP();

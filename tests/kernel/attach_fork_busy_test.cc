@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <thread>
-#include <vector>
 
+#include "attach_bodies.h"
 #include "attach_fork_child.h"
 
 namespace stillframe::test {
@@ -17,20 +17,7 @@ PauseOptions ForFork() { return {.stop_timeout = std::chrono::seconds(2), .for_f
 
 TEST(AttachForkBusy, ThreadsThatStartAndEndAllTheTime) {
   if (!CanAttach()) GTEST_SKIP();
-  Child child([](Board& board) {
-    std::vector<std::thread> starters;
-    for (int i = 0; i < 4; ++i) {
-      starters.emplace_back([&board] {
-        while (board.stop == 0) {
-          std::vector<std::thread> batch;
-          for (int k = 0; k < 8; ++k) batch.emplace_back([&board] { ++board.progress; });
-          for (std::thread& thread : batch) thread.join();
-        }
-      });
-    }
-    board.ready = 1;
-    for (std::thread& thread : starters) thread.join();
-  });
+  Child child([](Board& board) { StartAndEndThreads(board, 4); });
   child.AwaitReady();
   for (int round = 0; round < 20; ++round) {
     Forked forked = ForkTarget(child.pid(), true);
@@ -47,43 +34,14 @@ TEST(AttachForkBusy, ThreadsThatStartAndEndAllTheTime) {
   EXPECT_EQ(child.AwaitEnd(), 0);
 }
 
-Board* handler_board = nullptr;
-
 TEST(AttachForkBusy, NoSignalIsLostAndNoneComesTwice) {
   if (!CanAttach()) GTEST_SKIP();
-  Child child([](Board& board) {
-    handler_board = &board;
-    struct sigaction action {};
-    action.sa_sigaction = [](int, siginfo_t* info, void*) {
-      Board& to = *handler_board;
-      if (info->si_value.sival_int != to.value[0]) ++to.failures;
-      to.value[0] = info->si_value.sival_int + 1;
-      ++to.progress;
-    };
-    action.sa_flags = SA_SIGINFO | SA_RESTART;
-    sigaction(SIGRTMIN + 1, &action, nullptr);
-    board.ready = 1;
-    volatile uint64_t spin = 0;
-    while (board.stop == 0) {
-      for (int i = 0; i < 100'000; ++i) spin = spin + 1;
-      usleep(300);
-    }
-  });
+  Child child(TakeNumberedSignals);
   child.AwaitReady();
-  std::atomic<bool> done = false;
-  int sent = 0;
-  std::thread sender([&] {
-    while (!done) {
-      sigval value{};
-      value.sival_int = sent;
-      if (sigqueue(child.pid(), SIGRTMIN + 1, value) == 0) ++sent;
-      usleep(500);
-    }
-  });
+  NumberedSignals signals(child.pid());
   EXPECT_EQ(ForkAndDrop(child.pid(), 30), "");
-  done = true;
-  sender.join();
-  EXPECT_TRUE(Eventually([&] { return child.board().progress == static_cast<uint64_t>(sent); }))
+  const uint64_t sent = signals.Stop();
+  EXPECT_TRUE(Eventually([&] { return child.board().progress == sent; }))
       << child.board().progress << " of " << sent;
   EXPECT_EQ(child.board().failures, 0u) << "out of order";
   child.board().stop = 1;
@@ -143,31 +101,11 @@ TEST(AttachForkBusy, JobThatIsStoppedAndContinuedAllTheTime) {
   EXPECT_EQ(child.AwaitEnd(), 0);
 }
 
-// One thread can't be stopped before `stop`, as it waits for its vfork child.
-void RunWithVfork(Board& board) {
-  std::thread([&board] {
-    for (;;) {
-      ++board.progress;
-      usleep(500);
-    }
-  }).detach();
-  board.ready = 1;
-  while (board.value[0] == 0) usleep(500);
-  const pid_t other = vfork();
-  if (other == 0) {
-    board.value[1] = 1;
-    while (board.stop == 0) usleep(500);
-    _exit(0);
-  }
-  waitpid(other, nullptr, 0);
-  while (board.value[2] == 0) usleep(500);
-}
-
 class AttachForkBusyVfork : public testing::Test {
  protected:
   void ExpectFails(const PauseOptions& options, ErrorCode code) {
     if (!CanAttach()) GTEST_SKIP();
-    Child child(RunWithVfork);
+    Child child(WaitForVforkChild);
     child.AwaitReady();
     auto target = AttachProcess(child.pid(), {.userfaultfd = false});
     ASSERT_TRUE(target.has_value()) << target.error().message;
@@ -179,14 +117,12 @@ class AttachForkBusyVfork : public testing::Test {
     EXPECT_EQ((*target)->Fork().error().code, ErrorCode::kUsage);
     EXPECT_TRUE(child.Progresses()) << "the thread that was held has been let go";
     child.board().stop = 1;
-    ASSERT_TRUE(Eventually([&] {
-      (*target)->Resume();
-      return (*target)->Pause(ForFork()).has_value();
-    }));
+    ASSERT_TRUE(Eventually([&] { return child.board().value[2] == 1; })) << "it goes on by itself";
+    ASSERT_TRUE((*target)->Pause(ForFork()).has_value());
     EXPECT_TRUE((*target)->Fork().has_value());
     EXPECT_TRUE((*target)->Resume().has_value());
     EXPECT_TRUE(child.Progresses());
-    child.board().value[2] = 1;
+    child.board().value[3] = 1;
     EXPECT_EQ(child.AwaitEnd(), 0);
   }
 };

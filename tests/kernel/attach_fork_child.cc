@@ -1,6 +1,7 @@
 #include "attach_fork_child.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 #include <sstream>
 
@@ -54,6 +55,14 @@ std::string ChildrenOf(pid_t pid) {
   }
   closedir(directory);
   return children;
+}
+
+pid_t FindHelper() {
+  std::istringstream text(ReadAll("/proc/self/task/" + std::to_string(getpid()) + "/children"));
+  for (pid_t pid = 0; text >> pid;) {
+    if (ReadAll("/proc/" + std::to_string(pid) + "/comm") == "stillframe-inje\n") return pid;
+  }
+  return 0;
 }
 
 }  // namespace stillframe::test

@@ -29,6 +29,9 @@ std::string ForkAndDrop(pid_t pid, int rounds);
 // The pids of a process's children, zombies and those without an exit signal included.
 std::string ChildrenOf(pid_t pid);
 
+// The fork helper of ours, found by its name; 0 for none.
+pid_t FindHelper();
+
 // Reads an object of type Value.
 template <class Value>
 bool ReadValue(const FrozenMemory& memory, const Value* address, Value* to) {

@@ -8,10 +8,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,6 +157,33 @@ TEST(AttachForkConfined, CgroupMayHaveNoMoreProcesses) {
   ASSERT_TRUE(cgroup.Write("cgroup.procs", std::to_string(child.pid())));
   ASSERT_TRUE(cgroup.Write("pids.max", "1"));
   ExpectRefused(child, "pids.max, 1 processes");
+}
+
+// Two neighbours become one mapping, that is larger than what the kernel would promise at once.
+bool MapMoreThanThereIs() {
+  struct sysinfo system {};
+  sysinfo(&system);
+  const uint64_t all = (system.totalram + system.totalswap) * system.mem_unit;
+  const uint64_t part = all / 5 * 3 & ~uint64_t{4095};
+  const auto map = [](void* at, size_t size, int protection, int flags) {
+    return mmap(at, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+  };
+  void* const both = map(nullptr, 2 * part, PROT_NONE, MAP_NORESERVE);
+  if (both == MAP_FAILED) return false;
+  void* const second = static_cast<char*>(both) + part;
+  return map(both, part, PROT_READ | PROT_WRITE, MAP_FIXED) == both &&
+         map(second, part, PROT_READ | PROT_WRITE, MAP_FIXED) == second;
+}
+
+TEST(AttachForkConfined, MappingLargerThanTheKernelPromisesTwice) {
+  if (!CanAttach()) GTEST_SKIP();
+  if (ReadAll("/proc/sys/vm/overcommit_memory") != "0\n") {
+    GTEST_SKIP() << "the kernel promises more, or less, than it does by default";
+  }
+  Child child(Confined([] {
+    if (!MapMoreThanThereIs()) _exit(3);
+  }));
+  ExpectRefused(child, "one of its mappings is larger than memory and swap");
 }
 
 TEST(AttachForkConfined, ChildrenThatWouldBeTheFirstOfAPidNamespace) {

@@ -16,28 +16,16 @@
 #include <thread>
 #include <vector>
 
+#include "attach_bodies.h"
 #include "attach_fork_child.h"
 #include "attach_hold_registers.h"
 
 namespace stillframe::test {
 namespace {
 
-constexpr size_t kWords = 64 * 1024;
-std::array<std::atomic<uint64_t>, kWords> words;
-
-// All words hold one number, or those before a place that number and those behind it the last one.
-void Count(Board& board) {
-  board.ready = 1;
-  for (uint64_t n = 1; board.stop == 0; ++n) {
-    for (auto& word : words) word = n;
-    board.value[0] = static_cast<int64_t>(n);
-    ++board.progress;
-  }
-}
-
 TEST(AttachFork, CopyStandsStillWhileTheTargetWritesOn) {
   if (!CanAttach()) GTEST_SKIP();
-  Child child(Count);
+  Child child(CountInAllWords);
   child.AwaitReady();
   ASSERT_TRUE(child.Progresses());
   Forked forked = ForkTarget(child.pid());
@@ -241,7 +229,7 @@ TEST(AttachFork, CopyHoldsNoDescriptorOfTheTarget) {
   child.board().value[0] = 1;
   char byte = 0;
   EXPECT_EQ(read(pipe_fds[0], &byte, 1), 0) << "the end of the pipe, as the target closed its own";
-  EXPECT_EQ(child.board().value[1], 1);
+  EXPECT_TRUE(Eventually([&] { return child.board().value[1] == 1; }));
   close(pipe_fds[0]);
   child.board().stop = 1;
   EXPECT_EQ(child.AwaitEnd(), 0);
@@ -249,7 +237,7 @@ TEST(AttachFork, CopyHoldsNoDescriptorOfTheTarget) {
 
 TEST(AttachFork, CopyIsTheFirstToGoWhenMemoryRunsOut) {
   if (!CanAttach()) GTEST_SKIP();
-  Child child(Count);
+  Child child(CountInAllWords);
   child.AwaitReady();
   const std::string before = child.ProcFile("oom_score_adj");
   const Forked forked = ForkTarget(child.pid());
@@ -260,7 +248,7 @@ TEST(AttachFork, CopyIsTheFirstToGoWhenMemoryRunsOut) {
 
 TEST(AttachFork, IsRefusedOutsideOfAPauseForIt) {
   if (!CanAttach()) GTEST_SKIP();
-  Child child(Count);
+  Child child(CountInAllWords);
   child.AwaitReady();
   auto target = AttachProcess(child.pid());
   ASSERT_TRUE(target.has_value());
@@ -279,31 +267,9 @@ TEST(AttachFork, IsRefusedOutsideOfAPauseForIt) {
   EXPECT_TRUE(child.Progresses());
 }
 
-TEST(AttachFork, CopyOutlivesTheTargetItCameFrom) {
-  if (!CanAttach()) GTEST_SKIP();
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
-  Child child(Count);
-  child.AwaitReady();
-  ASSERT_TRUE(child.Progresses());
-  Forked forked = ForkTarget(child.pid());
-  ASSERT_EQ(forked.error, "");
-  uint64_t before = 0;
-  ASSERT_TRUE(ReadValue(*forked.frozen, reinterpret_cast<uint64_t*>(words.data()), &before));
-  child.board().stop = 1;
-  EXPECT_EQ(child.AwaitEnd(), 0);
-  uint64_t after = 0;
-  ASSERT_TRUE(ReadValue(*forked.frozen, reinterpret_cast<uint64_t*>(words.data()), &after));
-  EXPECT_EQ(before, after);
-  EXPECT_TRUE(forked.frozen->CheckAlive().has_value());
-  const pid_t pid = forked.frozen->pid();
-  forked.frozen.reset();
-  EXPECT_EQ(waitpid(pid, nullptr, 0), pid) << "it was inherited like any child, by us";
-  prctl(PR_SET_CHILD_SUBREAPER, 0);
-}
-
 TEST(AttachFork, TwoCopiesOfOneTargetAtATime) {
   if (!CanAttach()) GTEST_SKIP();
-  Child child(Count);
+  Child child(CountInAllWords);
   child.AwaitReady();
   Forked first = ForkTarget(child.pid());
   ASSERT_EQ(first.error, "");
@@ -324,101 +290,6 @@ TEST(AttachFork, TwoCopiesOfOneTargetAtATime) {
   second->reset();
   EXPECT_EQ(ChildrenOf(child.pid()), "");
   EXPECT_TRUE(child.Progresses());
-}
-
-TEST(AttachFork, KilledCopyIsToldAndReaped) {
-  if (!CanAttach()) GTEST_SKIP();
-  Child child(Count);
-  child.AwaitReady();
-  Forked forked = ForkTarget(child.pid());
-  ASSERT_EQ(forked.error, "");
-  kill(forked.frozen->pid(), SIGKILL);
-  EXPECT_TRUE(Eventually([&] { return !forked.frozen->CheckAlive().has_value(); }));
-  EXPECT_EQ(forked.frozen->CheckAlive().error().code, ErrorCode::kTargetGone);
-  uint64_t value = 0;
-  EXPECT_FALSE(ReadValue(*forked.frozen, reinterpret_cast<uint64_t*>(words.data()), &value));
-  EXPECT_TRUE(Eventually([&] { return ChildrenOf(child.pid()).empty(); }))
-      << "before it is dropped";
-  EXPECT_TRUE(child.Progresses());
-}
-
-// Found by its name; it is a child of ours.
-pid_t FindHelper() {
-  std::istringstream text(ReadAll("/proc/self/task/" + std::to_string(getpid()) + "/children"));
-  for (pid_t pid = 0; text >> pid;) {
-    if (ReadAll("/proc/" + std::to_string(pid) + "/comm") == "stillframe-inje\n") return pid;
-  }
-  return 0;
-}
-
-TEST(AttachFork, KilledHelperTakesTheCopyAlongAndNoZombieStays) {
-  if (!CanAttach()) GTEST_SKIP();
-  Child child(Count);
-  child.AwaitReady();
-  Forked forked = ForkTarget(child.pid());
-  ASSERT_EQ(forked.error, "");
-  const pid_t helper = FindHelper();
-  ASSERT_NE(helper, 0);
-  kill(helper, SIGKILL);
-  EXPECT_TRUE(Eventually([&] { return !forked.frozen->CheckAlive().has_value(); }));
-  forked.frozen.reset();
-  EXPECT_EQ(ChildrenOf(child.pid()), "");
-  EXPECT_EQ(FindHelper(), 0);
-  EXPECT_TRUE(child.Progresses());
-}
-
-TEST(AttachFork, TargetThatIsKilledWhilePaused) {
-  if (!CanAttach()) GTEST_SKIP();
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
-  Child child(Count);
-  child.AwaitReady();
-  Forked forked = ForkTarget(child.pid(), true);
-  ASSERT_EQ(forked.error, "");
-  kill(child.pid(), SIGKILL);
-  EXPECT_TRUE(WIFSIGNALED(child.AwaitEnd()));
-  EXPECT_TRUE(forked.frozen->CheckAlive().has_value());
-  EXPECT_TRUE(forked.target->Resume().has_value());
-  const pid_t pid = forked.frozen->pid();
-  forked.frozen.reset();
-  EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
-  prctl(PR_SET_CHILD_SUBREAPER, 0);
-}
-
-TEST(AttachFork, ExecOfTheTargetLeavesNoChildToTheNewProgram) {
-  if (!CanAttach()) GTEST_SKIP();
-  Child child([](Board& board) {
-    board.ready = 1;
-    while (board.stop == 0) usleep(500);
-    execl("/bin/sleep", "sleep", "100", nullptr);
-  });
-  child.AwaitReady();
-  Forked forked = ForkTarget(child.pid());
-  ASSERT_EQ(forked.error, "");
-  child.board().stop = 1;
-  ASSERT_TRUE(Eventually([&] { return child.ProcFile("comm") == "sleep\n"; }));
-  EXPECT_TRUE(forked.frozen->CheckAlive().has_value());
-  EXPECT_NE(ChildrenOf(child.pid()), "");
-  forked.frozen.reset();
-  EXPECT_EQ(ChildrenOf(child.pid()), "");
-  EXPECT_TRUE(Eventually([&] { return child.State() == "S"; }));
-}
-
-TEST(AttachFork, SpinningProgramAfterExecIsMadeToWaitAsWell) {
-  if (!CanAttach()) GTEST_SKIP();
-  Child child([](Board& board) {
-    board.ready = 1;
-    while (board.stop == 0) usleep(500);
-    execl("/usr/bin/python3", "python3", "-c", "while True: pass", nullptr);
-  });
-  child.AwaitReady();
-  Forked forked = ForkTarget(child.pid());
-  ASSERT_EQ(forked.error, "");
-  child.board().stop = 1;
-  ASSERT_TRUE(Eventually([&] { return child.ProcFile("comm") == "python3\n"; }));
-  usleep(100'000);
-  forked.frozen.reset();
-  EXPECT_EQ(ChildrenOf(child.pid()), "");
-  EXPECT_TRUE(Eventually([&] { return child.State() == "R"; }));
 }
 
 }  // namespace

@@ -9,20 +9,13 @@
 
 #include <thread>
 
+#include "attach_bodies.h"
 #include "attach_child.h"
 
 namespace stillframe::test {
 namespace {
 
 Board* handler_board = nullptr;
-
-// Numbered signals: counts them, and those out of order.
-void OnNumbered(int, siginfo_t* info, void*) {
-  Board& board = *handler_board;
-  if (info->si_value.sival_int != board.value[0]) ++board.failures;
-  board.value[0] = info->si_value.sival_int + 1;
-  ++board.progress;
-}
 
 void OnTimer(int, siginfo_t*, void*) { ++handler_board->value[1]; }
 
@@ -37,33 +30,16 @@ TEST(AttachSignals, NoneIsLostUnderAThousandASecond) {
   if (!CanAttach()) GTEST_SKIP();
   Child child([](Board& board) {
     handler_board = &board;
-    Handle(SIGRTMIN + 1, OnNumbered);
     Handle(SIGALRM, OnTimer);
     const itimerval each_millisecond{.it_interval = {0, 1000}, .it_value = {0, 1000}};
     setitimer(ITIMER_REAL, &each_millisecond, nullptr);
-    board.ready = 1;
-    // Half of the time in user mode, half in a system call.
-    volatile uint64_t spin = 0;
-    while (board.stop == 0) {
-      for (int i = 0; i < 100'000; ++i) spin = spin + 1;
-      usleep(300);
-    }
+    TakeNumberedSignals(board);
   });
   child.AwaitReady();
-  std::atomic<bool> done = false;
-  int sent = 0;
-  std::thread sender([&] {
-    while (!done) {
-      sigval value{};
-      value.sival_int = sent;
-      if (sigqueue(child.pid(), SIGRTMIN + 1, value) == 0) ++sent;
-      usleep(500);
-    }
-  });
+  NumberedSignals signals(child.pid());
   EXPECT_EQ(AttachAndPause(child.pid(), 50), "");
-  done = true;
-  sender.join();
-  EXPECT_TRUE(Eventually([&] { return child.board().progress == static_cast<uint64_t>(sent); }))
+  const uint64_t sent = signals.Stop();
+  EXPECT_TRUE(Eventually([&] { return child.board().progress == sent; }))
       << child.board().progress << " of " << sent;
   EXPECT_EQ(child.board().failures, 0u) << "out of order";
   EXPECT_GT(child.board().value[1], 0);
@@ -77,17 +53,16 @@ TEST(AttachSignals, NoneIsLostUnderAThousandASecond) {
 TEST(AttachSignals, MaskAndPendingSignalsStayAsTheyAre) {
   if (!CanAttach()) GTEST_SKIP();
   Child child([](Board& board) {
-    handler_board = &board;
-    Handle(SIGRTMIN + 1, OnNumbered);
+    HandleNumberedSignals(board);
     sigset_t blocked;
     sigemptyset(&blocked);
-    sigaddset(&blocked, SIGRTMIN + 1);
+    sigaddset(&blocked, kNumberedSignal);
     sigaddset(&blocked, SIGUSR2);
     sigprocmask(SIG_SETMASK, &blocked, nullptr);
     for (int i = 0; i < 3; ++i) {
       sigval value{};
       value.sival_int = i;
-      sigqueue(getpid(), SIGRTMIN + 1, value);
+      sigqueue(getpid(), kNumberedSignal, value);
     }
     board.ready = 1;
     while (board.stop == 0) usleep(1000);

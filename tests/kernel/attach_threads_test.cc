@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "attach_bodies.h"
 #include "attach_child.h"
 #include "attach_fork_child.h"
 
@@ -63,20 +64,7 @@ TEST(AttachThreads, AllStandStillWhilePaused) {
 
 TEST(AttachThreads, StartingAndEndingAllTheTime) {
   if (!CanAttach()) GTEST_SKIP();
-  Child child([](Board& board) {
-    std::vector<std::thread> starters;
-    for (int i = 0; i < 8; ++i) {
-      starters.emplace_back([&board] {
-        while (board.stop == 0) {
-          std::vector<std::thread> batch;
-          for (int k = 0; k < 8; ++k) batch.emplace_back([&board] { ++board.progress; });
-          for (std::thread& thread : batch) thread.join();
-        }
-      });
-    }
-    board.ready = 1;
-    for (std::thread& thread : starters) thread.join();
-  });
+  Child child([](Board& board) { StartAndEndThreads(board, 8); });
   child.AwaitReady();
   auto target = AttachProcess(child.pid());
   ASSERT_TRUE(target.has_value()) << target.error().message;
@@ -91,6 +79,41 @@ TEST(AttachThreads, StartingAndEndingAllTheTime) {
   }
   child.board().stop = 1;
   EXPECT_EQ(child.AwaitEnd(), 0);
+}
+
+// Starts a thread that does the same, and ends.
+void* PassOn(void* board) {
+  auto* const its_board = static_cast<Board*>(board);
+  ++its_board->progress;
+  pthread_t next{};
+  if (its_board->stop != 0) return nullptr;
+  if (pthread_create(&next, nullptr, PassOn, board) != 0) ++its_board->failures;
+  pthread_detach(next);
+  return nullptr;
+}
+
+TEST(AttachThreads, ChainsInWhichEachThreadIsBornByTheOneBefore) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    for (int i = 0; i < 3; ++i) PassOn(&board);
+    board.ready = 1;
+    while (board.stop == 0) usleep(500);
+  });
+  child.AwaitReady();
+  auto target = AttachProcess(child.pid());
+  ASSERT_TRUE(target.has_value()) << target.error().message;
+  for (int round = 0; round < 30; ++round) {
+    const auto paused = (*target)->Pause(kStopTimeout);
+    ASSERT_TRUE(paused.has_value()) << paused.error().message;
+    const uint64_t before = child.board().progress;
+    usleep(1000);
+    EXPECT_EQ(child.board().progress, before) << "one that was born meanwhile runs on";
+    ASSERT_TRUE((*target)->Resume().has_value());
+    ASSERT_TRUE(child.Progresses());
+  }
+  child.board().stop = 1;
+  EXPECT_EQ(child.AwaitEnd(), 0);
+  EXPECT_EQ(child.board().failures, 0u);
 }
 
 TEST(AttachThreads, SpawningAtFullRate) {

@@ -167,37 +167,102 @@ TEST(OwnProcessSaveTest, ASmallStageIsEnough) {
   copy.ExpectEquals(image);
 }
 
-// The library's own allocations land in the very memory that is armed.
+// The heap of this very process, in use by two threads: the library's own allocations land in the
+// memory that is armed.
+class BusyHeap {
+ public:
+  BusyHeap() {
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);  // everything comes from the heap
+    for (int i = 0; i < 256; ++i) blocks_.push_back(std::make_unique<std::byte[]>(64 << 10));
+    for (int t = 0; t < 2; ++t) {
+      churners_.emplace_back([this] { Churn(); });
+    }
+  }
+  ~BusyHeap() {
+    stop_ = true;
+    for (std::thread& churner : churners_) churner.join();
+  }
+  std::vector<AddressRange> ranges() const {
+    const auto begin = reinterpret_cast<uint64_t>(blocks_.front().get()) & ~uint64_t{4095};
+    const auto end = reinterpret_cast<uint64_t>(blocks_.back().get()) & ~uint64_t{4095};
+    EXPECT_LT(begin, end);
+    return {{{begin}, {end}}};
+  }
+  // Writes to each page of it, as fast as it goes.
+  void WriteAll() {
+    for (const auto& block : blocks_) {
+      for (size_t i = 0; i < 64 << 10; i += 4096) block[i] = std::byte{1};
+    }
+  }
+
+ private:
+  void Churn() {
+    std::vector<std::unique_ptr<char[]>> live(64);
+    for (uint64_t i = 0; !stop_; ++i) {
+      live[i % live.size()] = std::make_unique<char[]>(1000 + i % 50'000);
+      live[i % live.size()][i % 1000] = 'x';
+    }
+  }
+
+  std::vector<std::unique_ptr<std::byte[]>> blocks_;
+  std::atomic<bool> stop_ = false;
+  std::vector<std::thread> churners_;
+};
+
 TEST(OwnProcessSaveTest, EvenTheHeapItself) {
   const test::TempDir directory;
   const std::string image = directory / "image";
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // everything comes from the heap
-  std::vector<std::unique_ptr<std::byte[]>> blocks;
-  for (int i = 0; i < 256; ++i) blocks.push_back(std::make_unique<std::byte[]>(64 << 10));
-  std::atomic<bool> stop = false;
-  std::vector<std::thread> churners;
-  for (int t = 0; t < 2; ++t) {
-    churners.emplace_back([&stop] {
-      std::vector<std::unique_ptr<char[]>> live(64);
-      for (uint64_t i = 0; !stop; ++i) {
-        live[i % live.size()] = std::make_unique<char[]>(1000 + i % 50'000);
-        live[i % live.size()][i % 1000] = 'x';
-      }
-    });
-  }
-  const auto heap_begin = reinterpret_cast<uint64_t>(blocks.front().get()) & ~uint64_t{4095};
-  const auto heap_end = reinterpret_cast<uint64_t>(blocks.back().get()) & ~uint64_t{4095};
-  ASSERT_LT(heap_begin, heap_end);
-  const std::vector<AddressRange> ranges{{{heap_begin}, {heap_end}}};
+  const BusyHeap heap;
   for (int round = 0; round < 5; ++round) {
-    Copy copy(ranges);
+    Copy copy(heap.ranges());
     const auto summary =
-        Save(ranges, ParkAllThreads(SIGRTMIN + 3), &copy, image, {.stage = MiB(1)});
+        Save(heap.ranges(), ParkAllThreads(SIGRTMIN + 3), &copy, image, {.stage = MiB(1)});
     ASSERT_TRUE(summary) << summary.error().message;
     copy.ExpectEquals(image);
   }
+}
+
+// The thread that spills runs while the heap is armed, and must not wait for itself.
+TEST(OwnProcessSaveTest, PagesOfTheHeapAreSpilled) {
+  const test::TempDir directory;
+  const std::string image = directory / "image";
+  BusyHeap heap;
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    while (!stop) heap.WriteAll();
+  });
+  Copy copy(heap.ranges());
+  const auto summary = Save(heap.ranges(), ParkAllThreads(SIGRTMIN + 3), &copy, image,
+                            {.max_bandwidth = MiB(16),
+                             .stage = MiB(1),
+                             .max_stall = std::chrono::minutes(1),
+                             .on_full = OnFull::kSpill});
   stop = true;
-  for (std::thread& churner : churners) churner.join();
+  writer.join();
+  ASSERT_TRUE(summary) << summary.error().message;
+  EXPECT_GT(summary->stage_spilled, MiB(1));
+  copy.ExpectEquals(image);
+}
+
+TEST(OwnProcessSaveTest, AFullStageThatIsFinalGivesTheImageUp) {
+  const test::TempDir directory;
+  const std::string image = directory / "image";
+  BusyHeap heap;
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    while (!stop) heap.WriteAll();
+  });
+  Copy copy(heap.ranges());
+  const auto summary = Save(heap.ranges(), ParkAllThreads(SIGRTMIN + 3), &copy, image,
+                            {.max_bandwidth = KiB(64),
+                             .stage = MiB(1),
+                             .max_stall = std::chrono::hours(1),
+                             .on_full = OnFull::kAbort});
+  stop = true;
+  writer.join();
+  ASSERT_FALSE(summary);
+  EXPECT_EQ(summary.error().code, ErrorCode::kLimit);
+  EXPECT_NE(access(image.c_str(), F_OK), 0);
 }
 
 TEST(OwnProcessSaveTest, AQuiesceThatFailsLeavesNothingBehind) {

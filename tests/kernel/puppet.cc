@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 namespace stillframe {
 
@@ -75,6 +76,9 @@ uint64_t Puppet::Do(const Message& message) {
     case Order::kWrite:
       for (uint64_t i = 0; i < message.size; i += kPageSize.count) at[i] = '!';
       return 0;
+    case Order::kWriteAside:
+      std::thread([at] { *at = '!'; }).detach();
+      return 0;
     case Order::kDiscard:
       return static_cast<uint64_t>(madvise(at, message.size, MADV_DONTNEED));
     case Order::kFree:
@@ -85,6 +89,15 @@ uint64_t Puppet::Do(const Message& message) {
       return reinterpret_cast<uint64_t>(mremap(at, message.size, message.size,
                                                MREMAP_MAYMOVE | MREMAP_FIXED,
                                                reinterpret_cast<void*>(message.to)));
+    case Order::kMapOver:
+      if (mmap(at, message.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+               -1, 0) == MAP_FAILED) {
+        return 1;
+      }
+      at[0] = '!';
+      return 0;
+    case Order::kHuge:
+      return static_cast<uint64_t>(madvise(at, message.size, MADV_HUGEPAGE));
     case Order::kMergeable:
       return static_cast<uint64_t>(madvise(at, message.size, MADV_MERGEABLE));
     case Order::kReadOnly:

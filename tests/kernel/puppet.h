@@ -17,10 +17,13 @@ class Puppet {
  public:
   enum class Order : uint8_t {
     kWrite,
+    kWriteAside,  // by a thread of its own; done once that was started
     kDiscard,
     kFree,
     kUnmap,
     kMove,
+    kMapOver,  // new memory over the old, its first page written
+    kHuge,     // transparent huge pages, please
     kMergeable,
     kReadOnly,
     kExit,

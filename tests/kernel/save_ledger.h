@@ -116,15 +116,15 @@ class SaveLedgerTest : public testing::Test {
     while (Readable()) Track();
     Track();
   }
-  Result<void> Scan() {
-    const auto policy = *MakeThrottlePolicy({.policy = "off"});
+  Result<void> Scan() { return Scan(**MakeThrottlePolicy({.policy = "off"})); }
+  Result<void> Scan(ThrottlePolicy& policy) {
     auto saver = MakeMapped<LinearSaver>(LinearSaver::Parts{.target = *target_,
                                                             .channel = *channel_,
                                                             .memory = *tracked_,
                                                             .tracker = *tracker_,
                                                             .stage = *stage_,
                                                             .log = *log_,
-                                                            .policy = *policy,
+                                                            .policy = policy,
                                                             .sink = sink_,
                                                             .clock = MonotonicClock()});
     return saver->Run([this]() -> Result<void> {

@@ -3,41 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <string>
 
+#include "kernel/ksm.h"
 #include "kernel/save_ledger.h"
 
 namespace stillframe {
 namespace {
-
-// Turns KSM on for a while.
-class KsmOn {
- public:
-  KsmOn() {
-    Set("sleep_millisecs", "1");
-    Set("pages_to_scan", "5000");
-    Set("run", "1");
-  }
-  ~KsmOn() {
-    Set("run", run_);
-    Set("pages_to_scan", pages_);
-    Set("sleep_millisecs", sleep_);
-  }
-
- private:
-  static std::string Get(const std::string& name) {
-    std::string value;
-    std::ifstream("/sys/kernel/mm/ksm/" + name) >> value;
-    return value;
-  }
-  static void Set(const std::string& name, const std::string& value) {
-    std::ofstream("/sys/kernel/mm/ksm/" + name) << value;
-  }
-  const std::string run_ = Get("run");
-  const std::string pages_ = Get("pages_to_scan");
-  const std::string sleep_ = Get("sleep_millisecs");
-};
 
 class SaveLedgerKsmTest : public SaveLedgerTest {
  protected:
@@ -45,7 +16,7 @@ class SaveLedgerKsmTest : public SaveLedgerTest {
 };
 
 TEST_F(SaveLedgerKsmTest, PagesThatKsmMergedAreLostWithItsName) {
-  if (!std::ifstream("/sys/kernel/mm/ksm/run")) GTEST_SKIP() << "this kernel has no KSM";
+  if (!KsmOn::IsThere()) GTEST_SKIP() << "this kernel has no KSM";
   // Pages 0, 26 hold the same bytes, and so do 1, 27 and so on.
   Do(Puppet::Order::kMergeable, 0, kHoles);
   const KsmOn ksm;

@@ -17,9 +17,47 @@ TEST_F(SaveLedgerTest, AQuietTargetIsSavedByTheScanAlone) {
 }
 
 TEST_F(SaveLedgerTest, AWrittenPageIsSavedAsItWasBeforeTheWrite) {
-  Do(Puppet::Order::kWrite, 3, 5);
+  for (const uint64_t page : {40, 30, 20, 10, 3}) Do(Puppet::Order::kWrite, page);
   EXPECT_EQ(log_->arrivals(), 5u);
   EXPECT_EQ(tracked_->ledger.proven.CountSet(), Pages{5});
+  Finish();
+  ExpectAllBut(0, 0);
+}
+
+TEST_F(SaveLedgerTest, PagesThatAreWrittenInOrderAreSavedAheadOfTheWrites) {
+  Do(Puppet::Order::kWrite, 3, 15);
+  // 1, 2, 4, 8 pages, each as it was.
+  EXPECT_EQ(log_->arrivals(), 4u);
+  EXPECT_EQ(tracked_->ledger.proven.CountSet(), Pages{15});
+  Finish();
+  ExpectAllBut(0, 0);
+}
+
+TEST_F(SaveLedgerTest, WhatIsSavedAheadEndsWhereTheMemoryOfTheInstantDoes) {
+  Do(Puppet::Order::kWrite, kHoles - 10, 20);
+  EXPECT_EQ(tracked_->ledger.proven.CountSet(), Pages{10});
+  Finish();
+  ExpectAllBut(0, 0);
+  EXPECT_EQ(sink_.zeros, Pages{kPages - kHoles});
+}
+
+// Pushes nothing, and would poll for an hour.
+class NeverPolicy final : public ThrottlePolicy {
+ public:
+  std::string_view name() const override { return "never"; }
+  void Observe(const ThrottleSample&) override {}
+  ThrottleDecision Decide(const ThrottleSample&) override {
+    return {.push = Pages{0}, .poll = std::chrono::hours(1)};
+  }
+  ThrottleCounters counters() const override { return {}; }
+};
+
+TEST_F(SaveLedgerTest, AScanThatIsHeldBackEndsOnceTheLastPageWasWritten) {
+  puppet_.Tell(Puppet::Order::kWrite, 0, kHoles);
+  NeverPolicy never;
+  ASSERT_TRUE(Scan(never));
+  EXPECT_EQ(tracked_->ledger.proven.CountSet(), Pages{kHoles});
+  while (!puppet_.Done()) Track();
   Finish();
   ExpectAllBut(0, 0);
 }

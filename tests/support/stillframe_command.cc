@@ -95,7 +95,8 @@ std::string WrongInSummary(const json& summary) {
       {"pages", {"total", "zero", "scanned", "faulted", "paused", "lost"}},
       {"wait_us", {"count", "p50", "p99", "p999", "max"}},
       {"throttle", {"triggers", "polls", "forced"}},
-      {"stage", {"bytes", "peak_bytes", "full"}}};
+      {"stage", {"bytes", "peak_bytes", "full", "spilled_bytes"}},
+      {"rounds", {"count", "copied_bytes"}}};
   std::string wrong =
       WantNumbers(summary, "summary",
                   {"pid", "pause_us", "exec_us", "duration_ms", "memory_bytes", "image_bytes"});

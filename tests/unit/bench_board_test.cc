@@ -1,11 +1,10 @@
-#include "evaluate/bench_board.h"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <vector>
 
-#include "evaluate/bench_child.h"
+#include "evaluate/bench/board.h"
+#include "evaluate/bench/child.h"
 
 namespace stillframe::evaluate {
 namespace {

@@ -1,8 +1,8 @@
-#include "evaluate/bench_counts.h"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
+
+#include "evaluate/bench/counts.h"
 
 namespace stillframe::evaluate {
 namespace {

@@ -1,12 +1,11 @@
-#include "evaluate/bench_figures.h"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
 
-#include "evaluate/bench_html.h"
-#include "evaluate/bench_json.h"
-#include "evaluate/bench_text.h"
+#include "evaluate/bench/figures.h"
+#include "evaluate/bench/html.h"
+#include "evaluate/bench/json.h"
+#include "evaluate/bench/text.h"
 
 namespace stillframe::evaluate {
 namespace {

@@ -1,11 +1,13 @@
-#include "evaluate/bench_output.h"
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <vector>
+
+#include "evaluate/bench/output.h"
+#include "evaluate/bench/shared.h"
 
 namespace stillframe::evaluate {
 namespace {
@@ -27,6 +29,26 @@ TEST(BenchOutputTest, NullGoesToTheNullDevice) {
   ASSERT_TRUE(output);
   EXPECT_EQ((*output)->output().path, "/dev/null");
   EXPECT_EQ((*output)->Finish(), 0U);
+}
+
+TEST(BenchOutputTest, EachReadIsToldWithAllThatCameSoFar) {
+  struct Log {
+    std::atomic<uint64_t> reads = 0;
+    std::atomic<uint64_t> last = 0;
+  };
+  const SharedObject<Log> log;
+  BenchOutputPlan plan;
+  plan.kind = BenchOutputPlan::Kind::kPipe;
+  const auto reader = PipeReader::Start(plan, [&](Bytes total) {
+    ++log->reads;
+    log->last = total.count;
+  });
+  ASSERT_TRUE(reader);
+  WriteAll((*reader)->descriptor(), 3 << 20);
+  (*reader)->Finish();
+  EXPECT_GE(log->reads, 3U);
+  EXPECT_EQ(log->last, 3U << 20);
+  EXPECT_EQ((*reader)->total(), MiB(3));
 }
 
 TEST(BenchOutputTest, AFileIsGoneWhenTheRoundIsOver) {

@@ -1,11 +1,11 @@
-#include "evaluate/bench_sequence.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <initializer_list>
 #include <map>
 #include <vector>
+
+#include "evaluate/bench/sequence.h"
 
 namespace stillframe::evaluate {
 namespace {

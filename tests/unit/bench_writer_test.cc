@@ -1,11 +1,10 @@
-#include "evaluate/bench_writer.h"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <thread>
 #include <utility>
 
+#include "evaluate/bench/writer.h"
 #include "evaluate/mapped_memory.h"
 
 namespace stillframe::evaluate {

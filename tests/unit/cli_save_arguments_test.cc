@@ -40,9 +40,32 @@ TEST(SaveArguments, TheWayIsWriteProtectionUnlessAnotherIsNamed) {
   EXPECT_EQ(Parse({"42", "-o", "image", "--via", "wp"})->options.via, Via::kWriteProtect);
   EXPECT_EQ(Parse({"42", "-o", "image", "--via", "fork"})->options.via, Via::kFork);
   EXPECT_EQ(Parse({"42", "-o", "image", "--via", "stop"})->options.via, Via::kStop);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--via", "precopy"})->options.via, Via::kPrecopy);
   const auto unknown = Parse({"42", "-o", "image", "--via", "magic"});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::kUsage);
+}
+
+TEST(SaveArguments, AFullStageSpillsUnlessSomethingElseIsWanted) {
+  const SaveOptions plain = Parse({"42", "-o", "image"})->options;
+  EXPECT_EQ(plain.on_full, OnFull::kSpill);
+  EXPECT_EQ(plain.spill_dir, "");
+  EXPECT_FALSE(plain.spill_limit);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--on-full", "wait"})->options.on_full, OnFull::kWait);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--on-full", "abort"})->options.on_full, OnFull::kAbort);
+  const auto all = Parse(
+      {"42", "-o", "image", "--on-full", "spill", "--spill-dir", "a dir", "--spill-limit", "3G"});
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(all->options.on_full, OnFull::kSpill);
+  EXPECT_EQ(all->options.spill_dir, "a dir");
+  EXPECT_EQ(all->options.spill_limit, GiB(3));
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--on-full", "cry"},
+                                                {"--spill-limit", "1023K"},
+                                                {"--spill-dir", ""}}) {
+    const auto refused = Parse({"42", "-o", "image", wrong[0], wrong[1]});
+    ASSERT_FALSE(refused) << wrong[0];
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+  }
 }
 
 TEST(SaveArguments, ADryRunNeedsNoOutput) {
@@ -208,6 +231,19 @@ TEST(ExitCodes, AreThoseOfTheReadme) {
   EXPECT_EQ(kExitPagesLost, 9);
   EXPECT_EQ(ExitCodeOf(ErrorCode::kInterrupted, 2), 130);
   EXPECT_EQ(ExitCodeOf(ErrorCode::kInterrupted, 15), 143);
+}
+
+TEST(SaveArguments, TheLimitOfThePauseAndWhatALongerOneDoes) {
+  const auto plain = Parse({"42", "-o", "image"})->options;
+  EXPECT_EQ(plain.pause_limit, Duration(milliseconds(1)));
+  EXPECT_EQ(plain.over_pause_limit, OverPauseLimit::kKeep);
+  const auto all =
+      Parse({"42", "-o", "image", "--pause-limit", "250us", "--over-pause-limit", "abort"});
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(all->options.pause_limit, Duration(std::chrono::microseconds(250)));
+  EXPECT_EQ(all->options.over_pause_limit, OverPauseLimit::kAbort);
+  EXPECT_FALSE(Parse({"42", "-o", "image", "--pause-limit", "9us"}));
+  EXPECT_FALSE(Parse({"42", "-o", "image", "--over-pause-limit", "shrug"}));
 }
 
 }  // namespace

@@ -47,6 +47,19 @@ TEST(ImageDamage, EverySingleFlippedBitIsFound) {
   EXPECT_EQ(FirstError(file.path()).message, "");
 }
 
+TEST(ImageDamage, EverySingleFlippedBitOfARewrittenImageIsFound) {
+  const ByteVector image = RewrittenImage();
+  MemoryFile file(image);
+  ASSERT_EQ(FirstError(file.path()).message, "");
+  for (size_t bit = 0; bit < image.size() * 8; bit += bit < 10 * 4096 * 8 ? 61 : 1) {
+    const std::byte good = image[bit / 8];
+    const std::byte bad = good ^ static_cast<std::byte>(1u << (bit % 8));
+    file.Write(bit / 8, {&bad, 1});
+    ASSERT_EQ(FirstError(file.path()).code, ErrorCode::kDamaged) << "byte " << bit / 8;
+    file.Write(bit / 8, {&good, 1});
+  }
+}
+
 TEST(ImageDamage, EveryTruncationIsFound) {
   const ByteVector image = SmallImage();
   MemoryFile file(image);

@@ -59,6 +59,12 @@ TEST(ImageFormatPage, TheSectionTableAndTheTrailerAreAsShown) {
   ExpectInPage("the trailer", HexDump(image, image.size() - sizeof(trailer), sizeof(trailer)));
 }
 
+TEST(ImageFormatPage, TheListOfSupersededBlocksIsAsShown) {
+  const ByteVector image = RewrittenImage();
+  const WireSection list = SectionOf(image, SectionType::kSuperseded);
+  ExpectInPage("the list", HexDump(image, list.offset, list.length));
+}
+
 TEST(ImageFormatPage, EveryFieldIsTold) {
   const std::string page = test::ReadFile(STILLFRAME_FORMAT_PAGE);
   for (const std::string size : {"56", "64", "48", "32", "96", "24"}) {

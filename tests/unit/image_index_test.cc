@@ -258,7 +258,7 @@ TEST(ImageSections, AnUnknownOptionalSectionIsPassedOver) {
 
 TEST(ImageSections, EachKnownSectionIsThereOnce) {
   const ByteVector image = SmallImage();
-  for (uint32_t type = 1; type <= kLastSectionType; ++type) {
+  for (uint32_t type = 1; type <= kLastRequiredType; ++type) {
     std::vector<RawSection> sections = SectionsOf(image);
     const auto found = std::find_if(sections.begin(), sections.end(),
                                     [type](const auto& s) { return s.type == type; });

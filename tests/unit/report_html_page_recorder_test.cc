@@ -31,6 +31,7 @@ class FakeSink : public PageSink {
   void SetPacer(std::function<Result<void>(Bytes)>, Bytes largest) override {
     seen_.calls.push_back("pacer " + std::to_string(largest.count));
   }
+  Result<void> AllowRepeats() override { return Note("repeats"); }
   SinkCounters counters() const override {
     SinkCounters counters;
     counters.written = Bytes{17};
@@ -145,6 +146,29 @@ TEST(HtmlPageRecorder, WhenThatFreesTooLittleTheRestIsCountedAsUnknown) {
   EXPECT_EQ(recorded.record->ranges.size(), HtmlPageRecord::kMaxRanges);
   EXPECT_EQ(recorded.record->unknown, Pages{kMore});
   EXPECT_EQ(recorded.record->ToMap().unknown, Pages{kMore});
+}
+
+TEST(HtmlPageRecorder, WhereAPageMayBeToldOfAgainTheLastTimeCounts) {
+  Recorded recorded;
+  ASSERT_TRUE(recorded.sink->AllowRepeats());
+  EXPECT_EQ(recorded.seen.calls.back(), "repeats");
+  ASSERT_TRUE(recorded.sink->Write({0x1000}, PagesOf({1, 1, 1, 1}), PageSource::kScanned));
+  ASSERT_TRUE(recorded.sink->Write({0x2000}, PagesOf({2}), PageSource::kPaused));
+  ASSERT_TRUE(recorded.sink->Zero({{0x4000}, {0x5000}}));
+  ASSERT_TRUE(recorded.sink->Finish({}));
+  const auto& ranges = recorded.record->ranges;
+  ASSERT_EQ(ranges.size(), 4u);
+  EXPECT_EQ(ranges[0].kind, HtmlPageKind::kScanned);
+  EXPECT_EQ(ranges[1].kind, HtmlPageKind::kPaused);
+  EXPECT_EQ(ranges[1].range, (AddressRange{{0x2000}, {0x3000}}));
+  EXPECT_EQ(ranges[2].kind, HtmlPageKind::kScanned);
+  EXPECT_EQ(ranges[3].kind, HtmlPageKind::kZero);
+}
+
+TEST(HtmlPageRecorder, ASinkThatTakesEachPageOnceIsNotAskedForMore) {
+  Recorded recorded;
+  recorded.seen.fail = true;
+  EXPECT_FALSE(recorded.sink->AllowRepeats());
 }
 
 }  // namespace

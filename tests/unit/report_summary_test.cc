@@ -15,6 +15,16 @@ SaveSummary MakeSummary() {
   summary.pid = 4711;
   summary.attach = microseconds(180);
   summary.pause = microseconds(950);
+  summary.paused = {.stop = microseconds(101),
+                    .arm = microseconds(102),
+                    .copy = microseconds(103),
+                    .resume = microseconds(104),
+                    .limit_met = false};
+  summary.prearm = {.rounds = 18,
+                    .duration = milliseconds(19),
+                    .logged = {20},
+                    .slowed = microseconds(21),
+                    .stopped = microseconds(22)};
   summary.at_instant = milliseconds(3);
   summary.duration = milliseconds(2345);
   summary.memory = GiB(1);
@@ -28,6 +38,8 @@ SaveSummary MakeSummary() {
   summary.stage_size = MiB(64);
   summary.stage_peak = MiB(3);
   summary.stage_full = 15;
+  summary.stage_spilled = MiB(5);
+  summary.rounds = {.count = 17, .copied = MiB(3)};
   summary.unmaps = 16;
   summary.skipped = {{{{0x1000}, {0x3000}}, "io"}};
   summary.lost = {{{{0x7fff'ffff'f000}, {0x8000'0000'0000}}, "unmapped"}};
@@ -37,12 +49,19 @@ SaveSummary MakeSummary() {
 TEST(SummaryJson, HasEachFieldOfSchemaOneAndNothingElse) {
   const Json expected = Json::parse(R"({
     "schema": 1, "verb": "save", "pid": 4711, "image": "out.sfi", "via": "wp",
-    "attach_us": 180, "pause_us": 950, "exec_us": 3000, "duration_ms": 2345,
+    "attach_us": 180, "pause_us": 950,
+    "pause": {"total_us": 950, "stop_us": 101, "arm_us": 102, "copy_us": 103, "resume_us": 104,
+              "limit_met": false},
+    "prearm": {"rounds": 18, "duration_ms": 19, "logged_pages": 20, "slowed_us": 21,
+               "stopped_us": 22},
+    "instant": "now", "exec_us": 3000, "duration_ms": 2345,
     "memory_bytes": 1073741824, "image_bytes": 734003200,
     "pages": {"total": 262144, "zero": 1, "scanned": 2, "faulted": 3, "paused": 4, "lost": 5},
     "wait_us": {"count": 7, "p50": 8, "p99": 9, "p999": 10, "max": 11},
     "throttle": {"policy": "skip", "triggers": 12, "polls": 13, "forced": 14},
-    "stage": {"bytes": 67108864, "peak_bytes": 3145728, "full": 15},
+    "stage": {"bytes": 67108864, "peak_bytes": 3145728, "full": 15,
+              "spilled_bytes": 5242880},
+    "rounds": {"count": 17, "copied_bytes": 3145728},
     "unmaps": 16,
     "skipped": [{"begin": "0x1000", "end": "0x3000", "reason": "io"}],
     "lost": [{"begin": "0x7ffffffff000", "end": "0x800000000000", "reason": "unmapped"}]
@@ -65,12 +84,13 @@ TEST(SummaryJson, NamesThatAreNoUtf8StillMakeOneLine) {
 TEST(SummaryText, SaysPauseWaitsThrottleAndSizes) {
   EXPECT_EQ(SummaryToText(MakeSummary(), "out.sfi", false),
             "saved process 4711 to out.sfi via wp in 2.35 s\n"
-            "  pause     950 us, and 3.00 ms for --exec-paused (attaching: 180 us)\n"
+            "  pause     950 us, over its limit, and 3.00 ms for --exec-paused (attaching: 180 us, "
+            "registering: 22 us)\n"
             "  waits     7 writes: p50 8 us, p99 9 us, p99.9 10 us, max 11 us\n"
             "  throttle  skip: 12 slow faults, 13 polls, 14 forced runs\n"
             "  pages     262,144: 1 zero, 2 scanned, 3 faulted, 4 paused, 5 lost\n"
             "  sizes     memory 1.00 GiB, image 700 MiB, stage peak 3.00 MiB of 64.0 MiB, full 15 "
-            "times\n"
+            "times, spilled 5.00 MiB\n"
             "  lost      20.0 KiB in 1 ranges\n"
             "    0x7ffffffff000-0x800000000000  4.00 KiB  unmapped\n"
             "  skipped   8.00 KiB in 1 mappings\n");

@@ -187,5 +187,25 @@ TEST(ScanOrderTest, SmallRegionsComeFirstAndLowOnesAmongEquals) {
   EXPECT_EQ(order[3].count, Pages{2048});
 }
 
+TEST(HotRunsTest, RunsOfHotPagesComeByRegion) {
+  const RegionSet set({{.range = {{0x10000}, {0x20000}}, .first = {}},
+                       {.range = {{0x40000}, {0x80000}}, .first = {}}});
+  PageBitmap hot(set.pages());
+  hot.SetRun({PageIndex{3}, Pages{2}});
+  hot.SetRun({PageIndex{15}, Pages{3}});  // the last of one and the first two of the other
+  const std::vector<PageRun> expected = {
+      {PageIndex{3}, Pages{2}}, {PageIndex{15}, Pages{1}}, {PageIndex{16}, Pages{2}}};
+  EXPECT_EQ(HotRuns(set.regions(), hot), expected);
+}
+
+TEST(HotRunsTest, OfAGreatManyOnlyTheFirstAreTaken) {
+  const RegionSet set(std::vector<Region>{{.range = {{0x10000000}, {0x40000000}}, .first = {}}});
+  PageBitmap hot(set.pages());
+  for (uint64_t page = 0; page < set.pages().count; page += 2)
+    hot.SetRun({PageIndex{page}, Pages{1}});
+  ASSERT_GT(set.pages().count / 2, kMostHotRuns);
+  EXPECT_EQ(HotRuns(set.regions(), hot).size(), kMostHotRuns);
+}
+
 }  // namespace
 }  // namespace stillframe

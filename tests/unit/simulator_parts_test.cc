@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "evaluate/simulator_memory.h"
-#include "evaluate/simulator_output.h"
+#include "evaluate/simulator/memory.h"
+#include "evaluate/simulator/output.h"
 
 namespace stillframe::evaluate {
 namespace {

@@ -1,4 +1,4 @@
-#include "evaluate/simulator.h"
+#include "evaluate/simulator/simulator.h"
 
 #include <gtest/gtest.h>
 
@@ -35,13 +35,13 @@ SimulatorReport SimulateOff(const SimulatorSetup& setup) {
   return report.value_or(SimulatorReport{});
 }
 
-// Pushes nothing but what `force_after` demands.
+// Pushes nothing, and would poll for an hour.
 class NeverPolicy final : public ThrottlePolicy {
  public:
   std::string_view name() const override { return "never"; }
   void Observe(const ThrottleSample&) override {}
   ThrottleDecision Decide(const ThrottleSample&) override {
-    return {.push = Pages{0}, .poll = milliseconds(5)};
+    return {.push = Pages{0}, .poll = hours(1)};
   }
   ThrottleCounters counters() const override { return {}; }
 };
@@ -163,10 +163,10 @@ TEST(SimulatorTest, AnOutputThatFailsEndsTheSave) {
 
 TEST(SimulatorTest, APolicyThatNeverPushesLeavesAllPagesToTheWriters) {
   SimulatorSetup setup = SetupOf(Pattern::kSequential);
-  setup.longest = seconds(30);  // nobody tells a scan that is held back that nothing is left
   NeverPolicy never;
   const auto report = Simulate(setup, never);
   ASSERT_TRUE(report);
+  EXPECT_EQ(report->end, End::kDone);
   EXPECT_EQ(report->scanned, 0u);
   EXPECT_EQ(report->faulted, ToPages(MiB(64)).count);
 }
@@ -199,6 +199,14 @@ TEST(SimulatorTest, OtherProgramsOnTheCpusMakeASaveLonger) {
   const Duration alone = SimulateOff(setup).duration;
   setup.machine.others = 8;
   EXPECT_GT(SimulateOff(setup).duration, 2 * alone);
+}
+
+TEST(SimulatorTest, WhatCopiesIntoAPipeAndReadsFromItTakesCpuTime) {
+  SimulatorSetup setup = SetupOf(Pattern::kUniform);
+  setup.output = ConstantOutput("fast", 100e9);
+  const Duration without = SimulateOff(setup).duration;
+  setup.output = ThroughPipe(setup.output);
+  EXPECT_GT(SimulateOff(setup).duration, without);
 }
 
 TEST(SimulatorTest, ASetupOutsideItsRangesIsRefused) {

@@ -26,14 +26,16 @@ class AdaptivePolicyTest : public testing::Test {
   ThrottleDecision Ask(Bytes stage_used, Reason reason = Reason::kPushed) {
     return policy_.Decide(At(stage_used, reason));
   }
-  // A second in which the output takes `rate` bytes a second and the scan waits for it, or not; the
-  // largest run afterwards.
-  Pages RunAfter(Bytes rate, bool no_room) {
+  // A second in which the output takes `rate` bytes a second and the scan waits for it for so many
+  // of each 10 ms; the largest run afterwards.
+  Pages RunAfter(Bytes rate, int waits_ms) {
     Pages push;
     for (int i = 0; i < 100; ++i) {
-      now_ += milliseconds(10);
-      sent_ += rate / 100;
-      if (no_room) policy_.Observe(At(MiB(4), Reason::kPushed));
+      now_ += milliseconds(10 - waits_ms);
+      sent_ += rate / 1000 * static_cast<uint64_t>(10 - waits_ms);
+      policy_.Observe(At(MiB(4), Reason::kPushed));
+      now_ += milliseconds(waits_ms);
+      sent_ += rate / 1000 * static_cast<uint64_t>(waits_ms);
       push = Ask(MiB(4)).push;
     }
     return push;
@@ -83,17 +85,43 @@ TEST_F(AdaptivePolicyTest, ARunIsNoLargerThanWhatASlowOutputTakesInAFifthOfTheLi
   // 5 ms is the limit, so 1 ms worth of pages.
   for (const Case& c : {Case{MiB(1), kSmallest}, Case{MiB(50), kSmallest}, Case{MiB(100), {25}},
                         Case{MiB(200), {51}}, Case{MiB(1000), {256}}}) {
-    EXPECT_EQ(RunAfter(c.rate, true), c.run) << c.rate.count;
+    EXPECT_EQ(RunAfter(c.rate, 10), c.run) << c.rate.count;
   }
 }
 
 TEST_F(AdaptivePolicyTest, AnOutputThatWaitsForTheScanSaysNothingOfItsRate) {
-  EXPECT_GT(RunAfter(MiB(1), false), ToPages(MiB(1)));
+  EXPECT_GT(RunAfter(MiB(1), 0), ToPages(MiB(1)));
+}
+
+TEST_F(AdaptivePolicyTest, AnOutputThatIsWaitedForNowAndThenIsNotTakenForASlowOne) {
+  EXPECT_GT(RunAfter(MiB(1), 4), ToPages(MiB(1)));
+  EXPECT_EQ(RunAfter(MiB(1), 6), kSmallest);
+}
+
+TEST_F(AdaptivePolicyTest, TheRateIsThatOfTheTimeInWhichItIsWaitedFor) {
+  for (int i = 0; i < 100; ++i) {
+    // 8 ms in which 800 KiB go out, and 2 ms without anything to send.
+    policy_.Observe(At(MiB(4), Reason::kPushed));
+    now_ += milliseconds(8);
+    sent_ += KiB(800);
+    Ask(MiB(4));
+    now_ += milliseconds(2);
+  }
+  EXPECT_EQ(Ask(MiB(4)).push, ToPages(KiB(100)));
+}
+
+TEST_F(AdaptivePolicyTest, WhileItHoldsBackTheOutputIsWaitedForToo) {
+  for (int i = 0; i < 60; ++i) {
+    Ask(MiB(60), Reason::kPollTimeout);
+    now_ += milliseconds(5);
+    sent_ += KiB(5);
+  }
+  EXPECT_EQ(Ask(MiB(1), Reason::kPollTimeout).push, kSmallest);
 }
 
 TEST_F(AdaptivePolicyTest, RunsGrowAgainOnceTheOutputIsFast) {
-  RunAfter(MiB(1), true);
-  EXPECT_GT(RunAfter(MiB(1), false), ToPages(MiB(1)));
+  EXPECT_EQ(RunAfter(MiB(1), 10), kSmallest);
+  EXPECT_GT(RunAfter(MiB(1), 0), ToPages(MiB(1)));
 }
 
 TEST_F(AdaptivePolicyTest, SlowFaultsAloneHoldNothingBack) {

@@ -1,0 +1,169 @@
+#include "save/page_armer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/fail_point.h"
+#include "sys/pagemap.h"
+
+namespace stillframe {
+namespace {
+
+constexpr Bytes kBlock = MiB(2);
+constexpr Bytes kPausedStep = GiB(1);
+// Stretches that lie so close are armed by one call: it costs as much as so many pages.
+constexpr Pages kBridged{16};
+// Pages that are asked for in one go although some between them are known.
+constexpr Pages kScannedAlong{512};
+
+PageRun PagesOf(const Region& region, AddressRange range) {
+  const AddressRange part = Intersect(range, region.range);
+  return {region.first + ToPages(part.begin - region.range.begin), part.pages()};
+}
+
+AddressRange AddressesOf(const Region& region, PageRun run) {
+  const TargetAddress begin = region.range.begin + ToBytes(run.first - region.first);
+  return {begin, begin + ToBytes(run.count)};
+}
+
+// The whole blocks that `range` touches, cut to the region.
+AddressRange Blocks(const Region& region, AddressRange range) {
+  const uint64_t mask = kBlock.count - 1;
+  const AddressRange blocks{{range.begin.value & ~mask}, {(range.end.value + mask) & ~mask}};
+  return Intersect(blocks, region.range);
+}
+
+}  // namespace
+
+Result<std::vector<AddressRange>> PageArmer::PopulatedBlocks(const Region& region, PageRun run,
+                                                             Phase phase) const {
+  std::vector<AddressRange> stretches;
+  STILLFRAME_TRY(ScanPopulated(
+      target_.pagemap(), AddressesOf(region, run), [&](const PopulatedRun& populated) {
+        const PageRun pages = PagesOf(region, populated.range);
+        if (populated.huge) memory_.arming.huge.SetRun(pages);
+        if (phase == Phase::kPaused) memory_.ledger.present.SetRun(pages);
+        const AddressRange blocks = Blocks(region, populated.range);
+        if (!stretches.empty() && stretches.back().end >= blocks.begin) {
+          stretches.back().end = std::max(stretches.back().end, blocks.end);
+        } else {
+          stretches.push_back(blocks);
+        }
+      }));
+  return stretches;
+}
+
+Result<void> PageArmer::NotePopulated(const Region& region, AddressRange range) {
+  ArmingLog& log = memory_.arming;
+  STILLFRAME_TRY(ScanPopulated(target_.pagemap(), range, [&](const PopulatedRun& populated) {
+    const PageRun pages = PagesOf(region, populated.range);
+    memory_.ledger.present.SetRun(pages);
+    if (!channel_.marks_holes()) log.closed.SetRun(pages);
+  }));
+  if (channel_.marks_holes()) log.closed.SetRun(PagesOf(region, range));
+  return {};
+}
+
+Result<void> PageArmer::ArmPopulated(const Region& region, PageRun run) {
+  STILLFRAME_ASSIGN(const std::vector<AddressRange> stretches,
+                    PopulatedBlocks(region, run, Phase::kRunning));
+  for (const AddressRange stretch : stretches) {
+    STILLFRAME_TRY(ArmInSteps(region, stretch, Phase::kRunning));
+    STILLFRAME_TRY(NotePopulated(region, stretch));
+  }
+  return {};
+}
+
+Result<void> PageArmer::ArmNew(const Region& region) {
+  return ForEachUnknown(region, [&](PageRun run) { return ArmPopulated(region, run); });
+}
+
+Result<void> PageArmer::ArmOpened(const Region& region, Phase phase) {
+  ArmingLog& log = memory_.arming;
+  Result<void> result;
+  const auto arm = [&](PageRun run) {
+    if (!result || run.empty()) return;
+    result = ArmInSteps(region, AddressesOf(region, run), phase);
+    // What was there stays, or goes with an event; only a hole may have become a page.
+    ForEachClear(memory_.ledger.present, run, [&](PageRun holes) {
+      if (result) result = NotePopulated(region, AddressesOf(region, holes));
+    });
+  };
+  PageRun pending{region.first, Pages{0}};
+  ForEachSet(log.opened, region.run(), [&](PageRun run) {
+    // Before it is armed: a write that comes after is noted again.
+    log.opened.ClearRun(run);
+    ForEachSet(log.seen, run, [&log](PageRun again) { log.hot.SetRun(again); });
+    log.seen.SetRun(run);
+    if (!pending.empty() && run.first - pending.end() <= kBridged) {
+      pending.count = run.end() - pending.first;
+      return;
+    }
+    arm(std::exchange(pending, run));
+  });
+  arm(pending);
+  return result;
+}
+
+Result<void> PageArmer::ArmRest(const Region& region) {
+  ArmingLog& log = memory_.arming;
+  // What is stale is asked for anew, as if it had never been armed.
+  ForEachSet(log.stale, region.run(), [&](PageRun run) {
+    memory_.ledger.present.ClearRun(run);
+    log.opened.ClearRun(run);
+    log.closed.ClearRun(run);
+  });
+  STILLFRAME_TRY(ArmOpened(region, Phase::kPaused));
+  return ForEachUnknown(region, [&](PageRun run) -> Result<void> {
+    STILLFRAME_ASSIGN(const std::vector<AddressRange> stretches,
+                      PopulatedBlocks(region, run, Phase::kPaused));
+    for (const AddressRange stretch : stretches) {
+      STILLFRAME_TRY(ArmInSteps(region, stretch, Phase::kPaused));
+    }
+    return {};
+  });
+}
+
+Result<void> PageArmer::ForEachUnknown(const Region& region,
+                                       const std::function<Result<void>(PageRun)>& visit) const {
+  Result<void> result;
+  PageRun pending{region.first, Pages{0}};
+  ForEachClear(memory_.arming.closed, region.run(), [&](PageRun run) {
+    if (!pending.empty() && run.first - pending.end() <= kScannedAlong) {
+      pending.count = run.end() - pending.first;
+      return;
+    }
+    const PageRun before = std::exchange(pending, run);
+    if (result && !before.empty()) result = visit(before);
+  });
+  if (result && !pending.empty()) result = visit(pending);
+  return result;
+}
+
+Result<void> PageArmer::ArmInSteps(const Region& region, AddressRange range, Phase phase) {
+  for (TargetAddress at = range.begin; at < range.end;) {
+    // Steps end at multiples of their size, so that none of them splits a huge page.
+    const uint64_t step = phase == Phase::kRunning ? kBlock.count : kPausedStep.count;
+    const TargetAddress next = std::min(range.end, TargetAddress{(at.value / step + 1) * step});
+    STILLFRAME_TRY(ArmStep(region, {at, next}, phase));
+    at = next;
+  }
+  return {};
+}
+
+Result<void> PageArmer::ArmStep(const Region& region, AddressRange step, Phase phase) {
+  ++calls_;
+  Result<void> armed = channel_.Arm(step);
+  if (armed || armed.error().code == ErrorCode::kTargetGone) return armed;
+  if (phase == Phase::kRunning) {
+    // Something else is there by now.
+    memory_.arming.stale.SetRun(PagesOf(region, step));
+    return target_.CheckAlive();
+  }
+  // The mapping that was registered went, and one like it came to the same place. All of it: to
+  // register a part would split it.
+  if (channel_.Register(region.range) == RegisterOutcome::kDone) armed = channel_.Arm(step);
+  return armed;
+}
+
+}  // namespace stillframe

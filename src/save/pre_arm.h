@@ -1,0 +1,69 @@
+// Write-protects the target while it runs, so that hardly anything is left for the pause.
+#ifndef STILLFRAME_SAVE_PRE_ARM_H_
+#define STILLFRAME_SAVE_PRE_ARM_H_
+
+#include <functional>
+
+#include "base/clock.h"
+#include "fault/fault_channel.h"
+#include "save/page_armer.h"
+#include "stillframe/error.h"
+#include "stillframe/save.h"
+#include "stillframe/target.h"
+#include "track/fault_tracker.h"
+#include "track/tracked_memory.h"
+
+namespace stillframe {
+
+// First everything is armed. What the target writes meanwhile is opened and noted by the tracker
+// (FaultTracker::Mode::kArming), and armed again in a round; what is written during that one, in
+// the next. As arming a page takes less long than the round trip of its fault, each round is
+// shorter than the one before, unless many threads write at full speed: then their writes are
+// slowed down, step by step and up to a limit. The rounds are bounded too, so that the pause comes
+// in any case.
+//
+// Thread rule: the session's.
+class PreArm {
+ public:
+  struct Parts {
+    const Target& target;
+    const FaultChannel& channel;
+    FaultTracker& tracker;
+    TrackedMemory& memory;
+    const Clock& clock;
+    // What arming the rest inside the pause may take.
+    Duration budget;
+    // Asked between the steps; an error ends it.
+    std::function<Result<void>()> check;
+  };
+
+  static constexpr uint64_t kMostRounds = 24;
+  // A write that waits so long is noticed, and less than what counts as a slow fault.
+  static constexpr Duration kMostSlowdown = std::chrono::microseconds(1600);
+
+  explicit PreArm(Parts parts)
+      : parts_(std::move(parts)), armer_(parts_.target, parts_.channel, parts_.memory) {}
+
+  // The first round, over all memory.
+  Result<void> ArmAll();
+  // More rounds, until what is left fits the budget. The tracker is left without a slowdown.
+  Result<void> Converge();
+
+  // So far.
+  const PrearmSummary& summary() const { return summary_; }
+
+ private:
+  Result<void> Round();
+  Duration Estimate(Pages pages) const;
+  Duration SlowDown(Duration before) const;
+
+  const Parts parts_;
+  PageArmer armer_;
+  PrearmSummary summary_;
+  // Of the rounds so far, a page that is armed again.
+  Duration page_cost_ = std::chrono::microseconds(3);
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_PRE_ARM_H_

@@ -1,0 +1,43 @@
+// When the rounds of a precopy have come to an end.
+#ifndef STILLFRAME_SAVE_PRECOPY_PACE_H_
+#define STILLFRAME_SAVE_PRECOPY_PACE_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+// Decides by what a pause would cost after each round. Pure. Thread rule: one thread.
+class PrecopyPace {
+ public:
+  // That many rounds at the most, whatever comes of them.
+  static constexpr uint64_t kMostRounds = 20;
+  // Rounds in a row that made the pause hardly shorter: more would not either.
+  static constexpr int kMostVainRounds = 2;
+
+  // What may be spent inside the pause.
+  explicit PrecopyPace(Duration limit) : limit_(limit) {}
+
+  enum class Verdict {
+    kGoOn,
+    kFits,     // a pause now would keep within the limit
+    kNoUse,    // rounds don't help any more
+    kTooMany,  // the bound is reached
+  };
+  // After a round: what a pause would take now.
+  Verdict AfterRound(Duration pause);
+
+  uint64_t rounds() const { return rounds_; }
+
+ private:
+  const Duration limit_;
+  uint64_t rounds_ = 0;
+  int vain_ = 0;
+  std::optional<Duration> shortest_;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_PRECOPY_PACE_H_

@@ -1,0 +1,30 @@
+#include "save/precopy_proof.h"
+
+namespace stillframe {
+
+void PrecopyProof::Unchanged(AddressRange range, const Doubts& doubts) const {
+  if (!range.empty()) copied_.ForEachMissing(range, doubts.copy);
+}
+
+Result<void> PrecopyProof::FindDoubts(const PlannedMapping& planned, Bytes step,
+                                      const Doubts& doubts) const {
+  const bool of_file = MayShowFile(planned.mapping);
+  TargetAddress at = planned.saved.begin;
+  STILLFRAME_TRY(watch_.FindChanged(planned.saved, of_file, step, [&](const WatchedRun& run) {
+    Unchanged({at, run.range.begin}, doubts);
+    at = run.range.end;
+    if (of_file) {
+      doubts.copy(run.range);  // holes too: they show the file
+    } else if (run.zero || (!run.present && !run.swapped)) {
+      doubts.zero(run.range);
+    } else if (run.watched && !run.written) {
+      Unchanged(run.range, doubts);  // swapped out since
+    } else {
+      doubts.copy(run.range);
+    }
+  }));
+  Unchanged({at, planned.saved.end}, doubts);
+  return {};
+}
+
+}  // namespace stillframe

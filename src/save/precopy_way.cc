@@ -1,0 +1,239 @@
+#include "save/precopy_way.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/fail_point.h"
+#include "save/without_exceptions.h"
+
+namespace stillframe {
+namespace {
+
+// The target's mmap lock is held for the walk of that much at a time, while it runs.
+constexpr Bytes kScanStep = MiB(256);
+constexpr Bytes kWholeMapping{UINT64_MAX};
+// Mappings that came during the rounds are copied in the pause as long as they hold no more than
+// this; larger ones are worth another short pause, to register them as well.
+constexpr Bytes kWorthRegistering = MiB(16);
+constexpr int kMostRegistrations = 4;
+// A ring that is in use can't always be asked.
+constexpr int kLooksAtRings = 20;
+constexpr useconds_t kBetweenLooks = 2000;
+
+}  // namespace
+
+PrecopyWay::PrecopyWay(SaveContext& context)
+    : context_(context),
+      memory_(StillMemoryOf(*context.target)),
+      watch_(context.target->pagemap()),
+      proof_(watch_, copied_),
+      saver_(*context.sink, context.pacer, PageSource::kScanned),
+      rounds_({.memory = memory_,
+               .watch = watch_,
+               .saver = saver_,
+               .copied = copied_,
+               .clock = context.clock,
+               .check = [this] { return context_.CheckCancelled(); }}) {}
+
+Result<void> PrecopyWay::Prepare() {
+  STILLFRAME_TRY(Connect());
+  STILLFRAME_TRY(context_.sink->AllowRepeats());
+  return context_.planner.Make({.private_files = true});
+}
+
+Result<void> PrecopyWay::BeforePause() {
+  PrecopyPace pace(context_.options.pause_limit);
+  const Result<PrecopyPace::Verdict> verdict = RunRounds(&pace);
+  if (!verdict) {
+    // Why memory is gone is told better by whoever owns it.
+    STILLFRAME_TRY(context_.target->CheckAlive());
+    return tl::unexpected(verdict.error());
+  }
+  if (*verdict != PrecopyPace::Verdict::kFits &&
+      context_.options.over_pause_limit == OverPauseLimit::kAbort) {
+    return Fail(ErrorCode::kLimit,
+                "the target writes so much that rounds don't make the pause fit its limit: the "
+                "image was given up",
+                "a longer --pause-limit, --over-pause-limit keep, or --via wp");
+  }
+  return {};
+}
+
+Result<void> PrecopyWay::Connect() {
+  auto channel = FaultChannel::ConnectAsync(context_.target->userfaultfd());
+  if (!channel) {
+    Error error = std::move(channel).error();
+    error.hint = "saving via precopy needs Linux 6.7 or later: --via wp";
+    return tl::unexpected(std::move(error));
+  }
+  channel_ = *std::move(channel);
+  armed_.emplace(*context_.target, *channel_);
+  return {};
+}
+
+Result<std::vector<AddressRange>> PrecopyWay::Register() {
+  Target& target = *context_.target;
+  STILLFRAME_TRY(target.Pause(context_.HowToPause()));
+  const Result<void> done =
+      WithoutExceptions("while memory was registered", [this]() -> Result<void> {
+        STILLFRAME_TRY(context_.planner.Refresh());
+        return armed_->Register(&context_.planner.plan());
+      });
+  const Result<void> resumed = target.Resume();
+  context_.summary.prearm.stopped += target.PauseDuration();
+  FailPoint("precopy.registered");
+  STILLFRAME_TRY(done);
+  STILLFRAME_TRY(resumed);
+  std::vector<AddressRange> fresh;
+  for (const PlannedMapping& planned : context_.planner.plan()) {
+    const AddressRange range = planned.mapping.range;
+    if (planned.treatment != Treatment::kArm || IsRegistered(range)) continue;
+    fresh.push_back(range);
+    copied_.Remove(range);
+  }
+  for (const AddressRange range : fresh) registered_[range.begin] = range.end;
+  return fresh;
+}
+
+bool PrecopyWay::IsRegistered(AddressRange range) const {
+  const auto after = registered_.upper_bound(range.begin);
+  return after != registered_.begin() && range.end <= std::prev(after)->second;
+}
+
+Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
+  STILLFRAME_ASSIGN(std::vector<AddressRange> fresh, Register());
+  context_.pages_to_do.store(ExpectedPages(context_.planner.plan()).count,
+                             std::memory_order_relaxed);
+  auto verdict = PrecopyPace::Verdict::kGoOn;
+  Outlook outlook;
+  for (int registrations = 1;;) {
+    STILLFRAME_TRY(CopyOnce(fresh));
+    fresh.clear();
+    STILLFRAME_ASSIGN(outlook, LookAhead());
+    verdict = pace->AfterRound(outlook.pause);
+    if (outlook.unwatched > kWorthRegistering && registrations < kMostRegistrations &&
+        pace->rounds() < PrecopyPace::kMostRounds) {
+      STILLFRAME_ASSIGN(fresh, Register());
+      ++registrations;
+      continue;
+    }
+    if (verdict != PrecopyPace::Verdict::kGoOn) break;
+  }
+  round_count_ = pace->rounds();
+  // A half more where there is room: the target runs on until it is stopped.
+  const bool room = outlook.to_copy * 2 < AvailableMemory();
+  const Pages more = ToPages(outlook.to_copy + (room ? outlook.to_copy / 2 : Bytes{0}));
+  STILLFRAME_TRY(
+      copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(), ToBytes(more)));
+  return verdict;
+}
+
+Result<void> PrecopyWay::CopyOnce(std::span<const AddressRange> fresh) {
+  STILLFRAME_TRY(NotePinned());
+  STILLFRAME_TRY(rounds_.Copy(context_.planner.plan(), fresh));
+  // Those that were registered while pages were armed.
+  return NotePinned();
+}
+
+Result<void> PrecopyWay::NotePinned() {
+  Result<void> looked;
+  for (int i = 0; i < kLooksAtRings; ++i) {
+    STILLFRAME_TRY(context_.CheckCancelled());
+    pinned_ = PinnedMemory();
+    looked = pinned_.Look(*context_.target, context_.planner.mappings());
+    if (looked || looked.error().code != ErrorCode::kLimit) break;
+    usleep(kBetweenLooks);
+  }
+  DistrustPinned(pinned_.buffers());
+  return looked;
+}
+
+void PrecopyWay::DistrustPinned(std::span<const AddressRange> pinned) {
+  for (const AddressRange range : pinned) ever_pinned_.emplace(range.begin, range.end);
+  for (const auto& [begin, end] : ever_pinned_) copied_.Remove({begin, end});
+}
+
+Result<PrecopyWay::Outlook> PrecopyWay::LookAhead() {
+  Outlook outlook;
+  const TimePoint begin = context_.clock.Now();
+  STILLFRAME_TRY(context_.planner.Refresh());
+  for (const PlannedMapping& planned : context_.planner.plan()) {
+    STILLFRAME_TRY(context_.CheckCancelled());
+    if (planned.treatment != Treatment::kArm) continue;
+    Bytes here;
+    STILLFRAME_TRY(proof_.FindDoubts(
+        planned, kScanStep,
+        {.copy = [&](AddressRange range) { here += range.size(); }, .zero = [](AddressRange) {}}));
+    outlook.to_copy += here;
+    if (!IsRegistered(planned.mapping.range)) outlook.unwatched += here;
+  }
+  outlook.pause = context_.clock.Now() - begin;
+  STILLFRAME_ASSIGN(const Bytes unarmed, BytesToCopy(memory_, context_.planner.plan()));
+  outlook.pause += rounds_.ReadTime(ToPages(outlook.to_copy + unarmed));
+  FailPoint("precopy.counted");
+  return outlook;
+}
+
+Result<void> PrecopyWay::WhilePaused() {
+  const auto cancelled = [this] { return context_.IsCancelled(); };
+  STILLFRAME_TRY(context_.planner.Refresh());
+  const TimePoint begin = context_.clock.Now();
+  STILLFRAME_ASSIGN(const std::vector<AddressRange> rest, FindRest());
+  const TimePoint found = context_.clock.Now();
+  for (const AddressRange range : rest) {
+    STILLFRAME_TRY(copies_.TakePages(memory_, range, cancelled));
+    STILLFRAME_TRY(context_.CheckPauseLimit());
+  }
+  STILLFRAME_TRY(copies_.Take(memory_, context_.planner.plan(), cancelled));
+  context_.summary.paused.arm = found - begin;
+  context_.summary.paused.copy = context_.clock.Now() - found;
+  FailPoint("precopy.paused-copy");
+  STILLFRAME_TRY(context_.CaptureState());
+  return context_.CallAtInstant();
+}
+
+Result<std::vector<AddressRange>> PrecopyWay::FindRest() {
+  STILLFRAME_ASSIGN(const std::vector<AddressRange> pinned,
+                    pinned_.Find(*context_.target, context_.planner.mappings()));
+  DistrustPinned(pinned);
+  std::vector<AddressRange> rest;
+  for (const PlannedMapping& planned : context_.planner.plan()) {
+    if (planned.treatment != Treatment::kArm) continue;
+    STILLFRAME_TRY(
+        proof_.FindDoubts(planned, kWholeMapping,
+                          {.copy = [&](AddressRange range) { AppendRange(range, &rest); },
+                           .zero = [this](AddressRange range) { AppendRange(range, &zeros_); }}));
+  }
+  FailPoint("precopy.proven");
+  return rest;
+}
+
+void PrecopyWay::Release() {
+  if (armed_) armed_->Release(nullptr);
+}
+
+Result<std::vector<RangeReason>> PrecopyWay::Finish() {
+  for (;;) {
+    const PausedCopies::Piece piece = copies_.Next(MiB(1));
+    if (piece.memory.empty()) break;
+    STILLFRAME_TRY(context_.CheckCancelled());
+    STILLFRAME_TRY(saver_.Write(piece.address, piece.memory, PageSource::kPaused));
+  }
+  for (const AddressRange range : zeros_) STILLFRAME_TRY(context_.sink->Zero(range));
+  for (const AddressRange range : copies_.zeros()) STILLFRAME_TRY(context_.sink->Zero(range));
+  return std::vector<RangeReason>();
+}
+
+std::vector<AddressRange> PrecopyWay::Unreadable() const {
+  return {copies_.unreadable().begin(), copies_.unreadable().end()};
+}
+
+void PrecopyWay::AddTo(SaveSummary* summary) const {
+  summary->policy = "none";
+  summary->rounds = {.count = round_count_, .copied = rounds_.copied()};
+}
+
+void PrecopyWay::AddTo(SaveProgress* progress) const { progress->done = saver_.done(); }
+
+}  // namespace stillframe

@@ -1,0 +1,92 @@
+// Saving in rounds: everything is copied while the target runs, what it wrote meanwhile again, and
+// the rest while it stands still.
+#ifndef STILLFRAME_SAVE_PRECOPY_WAY_H_
+#define STILLFRAME_SAVE_PRECOPY_WAY_H_
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "fault/fault_channel.h"
+#include "save/armed_memory.h"
+#include "save/copied_pages.h"
+#include "save/paused_copy.h"
+#include "save/pinned_pages.h"
+#include "save/plain_saver.h"
+#include "save/precopy_pace.h"
+#include "save/precopy_proof.h"
+#include "save/precopy_rounds.h"
+#include "save/save_way.h"
+#include "save/still_memory.h"
+#include "sys/page_watch.h"
+
+namespace stillframe {
+
+// No write of the target ever waits: the kernel itself opens a page that is written and leaves a
+// trace. Nothing can be lost. The price is a pause that grows with what the target writes, and
+// pages that are written out more than once.
+//
+// The target stands still twice. First for the registering of its memory: were a mapping to change
+// between our reading of it and that, a part of one would be registered, which splits it in two,
+// and mremap(2) refuses a range that lies in two mappings. Then for the instant.
+class PrecopyWay final : public SaveWay {
+ public:
+  explicit PrecopyWay(SaveContext& context);
+
+  Result<void> Prepare() override;
+  // All rounds.
+  Result<void> BeforePause() override;
+  Result<void> WhilePaused() override;
+  Result<void> SavePages() override { return {}; }
+  void Release() override;
+  Result<std::vector<RangeReason>> Finish() override;
+  std::vector<AddressRange> Unreadable() const override;
+  void AddTo(SaveSummary* summary) const override;
+  void AddTo(SaveProgress* progress) const override;
+
+ private:
+  // What a pause would have to do now.
+  struct Outlook {
+    Bytes to_copy;
+    Bytes unwatched;  // part of it: in mappings that came since the last registering
+    Duration pause{0};
+  };
+
+  Result<void> Connect();
+  // In a short pause of its own. Returns what was not registered before.
+  Result<std::vector<AddressRange>> Register();
+  Result<PrecopyPace::Verdict> RunRounds(PrecopyPace* pace);
+  Result<void> CopyOnce(std::span<const AddressRange> fresh);
+  // Reads the mappings anew.
+  Result<Outlook> LookAhead();
+  // What the kernel may write without a trace just now is copied in the pause, whatever becomes of
+  // it until then.
+  Result<void> NotePinned();
+  void DistrustPinned(std::span<const AddressRange> pinned);
+  bool IsRegistered(AddressRange range) const;
+  // Inside the pause: the pages for which no copy holds.
+  Result<std::vector<AddressRange>> FindRest();
+
+  SaveContext& context_;
+  const StillMemory memory_;
+  std::optional<FaultChannel> channel_;
+  std::optional<ArmedMemory> armed_;
+  const PageWatch watch_;
+  CopiedPages copied_;
+  const PrecopyProof proof_;
+  PlainSaver saver_;
+  PrecopyRounds rounds_;
+  PinnedMemory pinned_;
+  std::map<TargetAddress, TargetAddress> registered_;  // begin to end
+  std::set<std::pair<TargetAddress, TargetAddress>> ever_pinned_;
+  PausedCopies copies_;
+  std::vector<AddressRange> zeros_;
+  uint64_t round_count_ = 0;
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_SAVE_PRECOPY_WAY_H_

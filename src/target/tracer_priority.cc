@@ -1,0 +1,29 @@
+#include "target/tracer_priority.h"
+
+#include <sched.h>
+
+namespace stillframe {
+namespace {
+
+constexpr int kAhead = SCHED_FIFO | SCHED_RESET_ON_FORK;
+
+void SetPolicy(int policy, int priority) {
+  const sched_param parameter{.sched_priority = priority};
+  sched_setscheduler(0, policy, &parameter);
+}
+
+}  // namespace
+
+void GetAhead() {
+  if (sched_getscheduler(0) == SCHED_OTHER) SetPolicy(kAhead, 1);
+}
+
+StepBack::StepBack() : was_ahead_(sched_getscheduler(0) == kAhead) {
+  if (was_ahead_) SetPolicy(SCHED_OTHER, 0);
+}
+
+StepBack::~StepBack() {
+  if (was_ahead_) SetPolicy(kAhead, 1);
+}
+
+}  // namespace stillframe

@@ -1,0 +1,32 @@
+// What is known of memory that is write-protected before the pause, while the target goes on
+// writing it.
+#ifndef STILLFRAME_TRACK_ARMING_LOG_H_
+#define STILLFRAME_TRACK_ARMING_LOG_H_
+
+#include "region/page_bitmap.h"
+#include "stillframe/units.h"
+
+namespace stillframe {
+
+// Once armed, a page is only written with a fault, so that `opened` has it; and it only goes with
+// an event, so that `stale` has it. Whatever is in neither is at the instant as it was when it was
+// armed, and need not be looked at inside the pause.
+//
+// Thread rule: the tracker sets bits of `opened` and `stale`; the rest is the session's.
+struct ArmingLog {
+  explicit ArmingLog(Pages size)
+      : opened(size), stale(size), closed(size), huge(size), seen(size), hot(size) {}
+
+  PageBitmap opened;  // written since it was armed: to be armed again
+  // Discarded, unmapped, or moved to or from here. The event of a discard comes before its pages
+  // go: so what is here now is only certain once the target stands still.
+  PageBitmap stale;
+  PageBitmap closed;  // a page can't come into being here without a fault
+  PageBitmap huge;    // was part of a transparent huge page: opened whole, it stays one
+  PageBitmap seen;    // was armed again once
+  PageBitmap hot;     // and then once more: written all the time, so better saved early
+};
+
+}  // namespace stillframe
+
+#endif  // STILLFRAME_TRACK_ARMING_LOG_H_

@@ -1,0 +1,42 @@
+#include "save/save_options.h"
+
+#include <gtest/gtest.h>
+
+#include "save/memory_budget.h"
+
+namespace stillframe {
+namespace {
+
+TEST(SaveOptionsTest, TheDefaultsAreInTheirRanges) { EXPECT_TRUE(CheckSaveOptions({})); }
+
+TEST(SaveOptionsTest, ASpillFileBelowOneMebibyteIsNoUse) {
+  EXPECT_TRUE(CheckSaveOptions({.spill_limit = MiB(1)}));
+  const auto refused = CheckSaveOptions({.spill_limit = MiB(1) - kPageSize});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+}
+
+TEST(SaveOptionsTest, AStageFitsUpToTheMemoryThatIsAvailable) {
+  EXPECT_TRUE(CheckStageFits(MiB(64), MiB(64)));
+  const auto refused = CheckStageFits(MiB(64), MiB(64) - kPageSize);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kLimit);
+  EXPECT_NE(refused.error().hint, "");
+}
+
+TEST(SaveOptionsTest, ADirectoryToSpillToIsLookedForOnlyIfOneMayBeNeeded) {
+  SaveOptions options{.stage = MiB(1), .spill_dir = "/no/such/directory"};
+  const auto refused = CheckRoomFor(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOutput);
+  options.on_full = OnFull::kWait;
+  EXPECT_TRUE(CheckRoomFor(options));
+  options.on_full = OnFull::kAbort;
+  EXPECT_TRUE(CheckRoomFor(options));
+  options.on_full = OnFull::kSpill;
+  options.via = Via::kFork;
+  EXPECT_TRUE(CheckRoomFor(options));
+}
+
+}  // namespace
+}  // namespace stillframe
