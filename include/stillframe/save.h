@@ -209,6 +209,8 @@ class SaveSession {
   // Once. Whatever it returns, the target then runs and nothing of it is protected any more;
   // without success the sink was not finished.
   virtual Result<SaveSummary> Run() = 0;
+  // After Run, as far as that came: also what a save that was given up cost the target.
+  virtual SaveSummary Summary() const = 0;
   // Makes Run give up with kInterrupted. Async-signal-safe.
   virtual void Cancel() = 0;
   virtual SaveProgress Progress() const = 0;

@@ -36,6 +36,7 @@ class Session final : public SaveSession {
 
   Result<SaveSummary> Run() override;
   void Cancel() override;
+  SaveSummary Summary() const override;
   SaveProgress Progress() const override;
 
  private:
@@ -47,7 +48,6 @@ class Session final : public SaveSession {
   void NotePause();
   void ReleaseTarget();
   Result<void> Publish();
-  SaveSummary Summarize() const;
   void Enter(SavePhase phase) { phase_.store(phase, std::memory_order_relaxed); }
 
   SaveContext context_;
@@ -80,7 +80,7 @@ Result<SaveSummary> Session::Run() {
   Enter(SavePhase::kDone);
   way_->End();
   if (!result) return tl::unexpected(result.error());
-  return Summarize();
+  return Summary();
 }
 
 Result<void> Session::Prepare() {
@@ -156,7 +156,7 @@ Result<void> Session::Publish() {
   return context_.sink->Finish(metadata);
 }
 
-SaveSummary Session::Summarize() const {
+SaveSummary Session::Summary() const {
   SaveSummary summary = context_.summary;
   summary.pid = context_.target->pid();
   summary.via = context_.options.via;

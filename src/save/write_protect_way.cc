@@ -267,6 +267,7 @@ std::vector<AddressRange> WriteProtectWay::Unreadable() const {
 }
 
 void WriteProtectWay::AddTo(SaveSummary* summary) const {
+  if (!tracker_) return;
   const LatencyHistogram& waits = tracker_->waits();
   summary->wait = {.count = waits.count(),
                    .p50 = Microseconds(waits.Quantile(0.5)),
