@@ -90,9 +90,13 @@ void PrintRow(int gib, int threads, int rate, int rounds, const Columns& columns
 int Main(int argc, char** argv) {
   int largest = 8;
   int rounds = 10;
+  int only_threads = 0;
+  int only_rate = -1;
   ParseOptions(argc, argv, "the pause of a save, by memory, threads and write rate",
                {{"largest", &largest, 1, "Leave out memory above so many GiB"},
-                {"rounds", &rounds, 1, "Saves of each"}});
+                {"rounds", &rounds, 1, "Saves of each"},
+                {"threads", &only_threads, 0, "Only with so many; 0: 2 and 64"},
+                {"rate", &only_rate, -1, "Only so many writes per second; 0: at full speed"}});
   PrintHeading(argc, argv);
   std::printf(
       "| memory | threads | writes/s | pause | stop+resume | rest | gap | fork() | rest:fork | "
@@ -100,7 +104,10 @@ int Main(int argc, char** argv) {
   for (const int rate : {2000, 0}) {
     for (const int threads : {2, 64}) {
       for (const int gib : {1, 4, 8}) {
-        if (gib > largest) continue;
+        if (gib > largest || (only_threads > 0 && threads != only_threads) ||
+            (only_rate >= 0 && rate != only_rate)) {
+          continue;
+        }
         PrintRow(gib, threads, rate, rounds,
                  Measure(GiB(static_cast<uint64_t>(gib)), threads, rate, rounds));
       }

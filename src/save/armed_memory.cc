@@ -58,6 +58,7 @@ void CarryOver(const TrackedMemory& before, TrackedMemory* now) {
       CopyBits(before.arming.stale, from, to, &now->arming.stale);
       CopyBits(before.arming.closed, from, to, &now->arming.closed);
       CopyBits(before.arming.huge, from, to, &now->arming.huge);
+      now->arming.any_stale.store(before.arming.any_stale.load());
       CopyBits(before.arming.hot, from, to, &now->arming.hot);
     }
   }

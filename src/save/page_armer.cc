@@ -105,23 +105,42 @@ Result<void> PageArmer::ArmOpened(const Region& region, Phase phase) {
   return result;
 }
 
+void PageArmer::ListUnknown(const Region& region) {
+  const auto note = [this](PageRun run) {
+    memory_.arming.unknown.push_back(run);
+    return Result<void>();
+  };
+  static_cast<void>(ForEachUnknown(region, note));
+}
+
 Result<void> PageArmer::ArmRest(const Region& region) {
   ArmingLog& log = memory_.arming;
-  // What is stale is asked for anew, as if it had never been armed.
-  ForEachSet(log.stale, region.run(), [&](PageRun run) {
-    memory_.ledger.present.ClearRun(run);
-    log.opened.ClearRun(run);
-    log.closed.ClearRun(run);
-  });
-  STILLFRAME_TRY(ArmOpened(region, Phase::kPaused));
-  return ForEachUnknown(region, [&](PageRun run) -> Result<void> {
+  const auto ask = [&](PageRun run) -> Result<void> {
     STILLFRAME_ASSIGN(const std::vector<AddressRange> stretches,
                       PopulatedBlocks(region, run, Phase::kPaused));
     for (const AddressRange stretch : stretches) {
       STILLFRAME_TRY(ArmInSteps(region, stretch, Phase::kPaused));
     }
     return {};
-  });
+  };
+  // What is stale is asked for anew, as if it had never been armed.
+  std::vector<PageRun> stale;
+  if (log.any_stale.load()) {
+    ForEachSet(log.stale, region.run(), [&](PageRun run) {
+      memory_.ledger.present.ClearRun(run);
+      log.opened.ClearRun(run);
+      log.closed.ClearRun(run);
+      stale.push_back(run);
+    });
+  }
+  STILLFRAME_TRY(ArmOpened(region, Phase::kPaused));
+  if (!log.listed) return ForEachUnknown(region, ask);
+  for (const PageRun run : stale) STILLFRAME_TRY(ask(run));
+  const auto first = std::ranges::lower_bound(log.unknown, region.first, {}, &PageRun::first);
+  for (auto run = first; run != log.unknown.end() && run->first < region.run().end(); ++run) {
+    STILLFRAME_TRY(ask(*run));
+  }
+  return {};
 }
 
 Result<void> PageArmer::ForEachUnknown(const Region& region,
@@ -158,6 +177,7 @@ Result<void> PageArmer::ArmStep(const Region& region, AddressRange step, Phase p
   if (phase == Phase::kRunning) {
     // Something else is there by now.
     memory_.arming.stale.SetRun(PagesOf(region, step));
+    memory_.arming.any_stale.store(true);
     return target_.CheckAlive();
   }
   // The mapping that was registered went, and one like it came to the same place. All of it: to

@@ -33,6 +33,10 @@ class PageArmer {
   Result<void> ArmNew(const Region& region);
   Result<void> ArmOpened(const Region& region) { return ArmOpened(region, Phase::kRunning); }
 
+  // Adds to the list what may still come into being without a fault. The regions by address, each
+  // once, when no more of them is armed before the pause.
+  void ListUnknown(const Region& region);
+
   // While it stands still, once. What was armed before and is in no log stays as it is; of a region
   // that was never armed that is nothing.
   Result<void> ArmRest(const Region& region);

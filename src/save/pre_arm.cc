@@ -44,10 +44,18 @@ Result<void> PreArm::Converge() {
     STILLFRAME_TRY(parts_.check());
     STILLFRAME_TRY(Round());
   }
+  ListUnknown();
   parts_.tracker.SetSlowdown(Duration(0));
   summary_.slowed = parts_.tracker.slowed();
   summary_.duration += parts_.clock.Now() - begin;
   return {};
+}
+
+void PreArm::ListUnknown() {
+  ArmingLog& log = parts_.memory.arming;
+  log.unknown.clear();
+  for (const Region& region : parts_.memory.regions.regions()) armer_.ListUnknown(region);
+  log.listed = true;
 }
 
 Result<void> PreArm::Round() {

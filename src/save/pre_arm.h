@@ -54,6 +54,7 @@ class PreArm {
 
  private:
   Result<void> Round();
+  void ListUnknown();
   Duration Estimate(Pages pages) const;
   Duration SlowDown(Duration before) const;
 

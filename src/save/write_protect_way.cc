@@ -66,7 +66,7 @@ Result<void> WriteProtectWay::Prepare() {
                                  .tracker = *tracker_,
                                  .memory = *tracked_,
                                  .clock = context_.clock,
-                                 .budget = context_.options.pause_limit / 4,
+                                 .budget = context_.options.pause_limit / 16,
                                  .check = [this] { return Check(); }});
   STILLFRAME_TRY(pre_arm_->ArmAll());
   return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(), pinned_.size());

@@ -3,6 +3,9 @@
 #ifndef STILLFRAME_TRACK_ARMING_LOG_H_
 #define STILLFRAME_TRACK_ARMING_LOG_H_
 
+#include <atomic>
+#include <vector>
+
 #include "region/page_bitmap.h"
 #include "stillframe/units.h"
 
@@ -21,10 +24,15 @@ struct ArmingLog {
   // Discarded, unmapped, or moved to or from here. The event of a discard comes before its pages
   // go: so what is here now is only certain once the target stands still.
   PageBitmap stale;
+  std::atomic<bool> any_stale = false;
   PageBitmap closed;  // a page can't come into being here without a fault
-  PageBitmap huge;    // was part of a transparent huge page: opened whole, it stays one
-  PageBitmap seen;    // was armed again once
-  PageBitmap hot;     // and then once more: written all the time, so better saved early
+  // What is not closed, as stretches by their number, near ones together: where `listed`, since to
+  // look for them in the bits of many gigabytes takes long for a pause.
+  std::vector<PageRun> unknown;
+  bool listed = false;
+  PageBitmap huge;  // was part of a transparent huge page: opened whole, it stays one
+  PageBitmap seen;  // was armed again once
+  PageBitmap hot;   // and then once more: written all the time, so better saved early
 };
 
 }  // namespace stillframe

@@ -151,6 +151,7 @@ void FaultTracker::MarkStale(const MemoryEvent& event, TrackedMemory& memory) {
         range, [&memory](const Segment& segment) { memory.arming.stale.SetRun(segment.pages); });
   };
   mark(event.range);
+  memory.arming.any_stale.store(true);
   if (event.kind == MemoryEvent::Kind::kRemap) {
     mark({event.moved_to, event.moved_to + event.range.size()});
   }
