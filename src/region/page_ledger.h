@@ -21,14 +21,16 @@ struct PageLedger {
         proven(size),
         settled(size),
         unmapped(size),
-        discarded(size) {}
+        discarded(size),
+        opened_hole(size) {}
 
-  PageBitmap present;    // populated and armed at the instant; constant after the pause
-  PageBitmap claimed;    // somebody saves it, or saved it
-  PageBitmap proven;     // its copy is certain
-  PageBitmap settled;    // its claimer is done with it: nobody waits for it any more
-  PageBitmap unmapped;   // gone by munmap or a mapping over it
-  PageBitmap discarded;  // given back by madvise(2)
+  PageBitmap present;      // populated and armed at the instant; constant after the pause
+  PageBitmap claimed;      // somebody saves it, or saved it
+  PageBitmap proven;       // its copy is certain
+  PageBitmap settled;      // its claimer is done with it: nobody waits for it any more
+  PageBitmap unmapped;     // gone by munmap or a mapping over it
+  PageBitmap discarded;    // given back by madvise(2)
+  PageBitmap opened_hole;  // not present at the instant, and opened for a write since
 };
 
 }  // namespace stillframe

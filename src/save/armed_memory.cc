@@ -68,36 +68,58 @@ void CarryOver(const TrackedMemory& before, TrackedMemory* now) {
 
 Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
   for (PlannedMapping& planned : *plan) {
-    if (planned.treatment != Treatment::kArm) continue;
-    const AddressRange range = planned.mapping.range;
-    if (planned.mapping.shared) {
-      UniqueFd file = OpenMappedFile(target_.pid(), planned.mapping);
-      if (!file) {
-        // Without it nobody could tell a page from a hole that was punched.
-        planned.treatment = Treatment::kCopy;
-        continue;
-      }
-      files_[range.begin] = std::move(file);
-    }
-    const auto known = registered_.find(range.begin);
-    if (known != registered_.end() && known->second == range.end) continue;
-    switch (channel_.Register(range)) {
-      case RegisterOutcome::kDone:
-        registered_[range.begin] = range.end;
-        break;
-      case RegisterOutcome::kRefused:
-        planned.treatment = Treatment::kCopy;
-        break;
-      case RegisterOutcome::kGone:
-        STILLFRAME_TRY(target_.CheckAlive());
-        planned.treatment = Treatment::kCopy;
-        break;
-      case RegisterOutcome::kTaken:
-        return Fail(ErrorCode::kUnsupported,
-                    "process " + std::to_string(target_.pid()) +
-                        " has a userfaultfd of its own on " + Describe(planned.mapping),
-                    "another save of it may be under way, or the program tracks its memory itself");
-    }
+    if (planned.treatment != Treatment::kArm || !HoldFile(&planned)) continue;
+    // Should it have gone since, and another one come: see ArmRange.
+    const auto known = registered_.find(planned.mapping.range.begin);
+    if (known != registered_.end() && known->second == planned.mapping.range.end) continue;
+    STILLFRAME_TRY(RegisterOne(&planned));
+  }
+  return {};
+}
+
+Result<std::vector<AddressRange>> ArmedMemory::RegisterUnwatched(std::vector<PlannedMapping>* plan,
+                                                                 const PageWatch& watch) {
+  std::vector<AddressRange> fresh;
+  for (PlannedMapping& planned : *plan) {
+    if (planned.treatment != Treatment::kArm || !HoldFile(&planned)) continue;
+    STILLFRAME_ASSIGN(const bool watched, watch.IsWatched(planned.mapping.range));
+    if (watched) continue;
+    STILLFRAME_TRY(RegisterOne(&planned));
+    if (planned.treatment == Treatment::kArm) fresh.push_back(planned.mapping.range);
+  }
+  return fresh;
+}
+
+bool ArmedMemory::HoldFile(PlannedMapping* planned) {
+  if (!planned->mapping.shared) return true;
+  UniqueFd file = OpenMappedFile(target_.pid(), planned->mapping);
+  if (!file) {
+    // Without it nobody could tell a page from a hole that was punched.
+    planned->treatment = Treatment::kCopy;
+    return false;
+  }
+  files_[planned->mapping.range.begin] = std::move(file);
+  return true;
+}
+
+Result<void> ArmedMemory::RegisterOne(PlannedMapping* planned) {
+  const AddressRange range = planned->mapping.range;
+  switch (channel_.Register(range)) {
+    case RegisterOutcome::kDone:
+      registered_[range.begin] = range.end;
+      break;
+    case RegisterOutcome::kRefused:
+      planned->treatment = Treatment::kCopy;
+      break;
+    case RegisterOutcome::kGone:
+      STILLFRAME_TRY(target_.CheckAlive());
+      planned->treatment = Treatment::kCopy;
+      break;
+    case RegisterOutcome::kTaken:
+      return Fail(ErrorCode::kUnsupported,
+                  "process " + std::to_string(target_.pid()) + " has a userfaultfd of its own on " +
+                      Describe(planned->mapping),
+                  "another save of it may be under way, or the program tracks its memory itself");
   }
   return {};
 }

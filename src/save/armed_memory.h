@@ -1,5 +1,5 @@
-// The write-protected part of the target: registered and armed inside the pause, unregistered
-// gently at the end.
+// The write-protected part of the target: registered while that stands still, armed before the
+// pause and in it, unregistered gently at the end.
 #ifndef STILLFRAME_SAVE_ARMED_MEMORY_H_
 #define STILLFRAME_SAVE_ARMED_MEMORY_H_
 
@@ -13,6 +13,7 @@
 #include "save/save_plan.h"
 #include "stillframe/error.h"
 #include "stillframe/target.h"
+#include "sys/page_watch.h"
 #include "track/tracked_memory.h"
 
 namespace stillframe {
@@ -32,6 +33,11 @@ class ArmedMemory {
   // a part of one would be registered, which splits it in two, and mremap(2) refuses a range that
   // lies in two mappings.
   Result<void> Register(std::vector<PlannedMapping>* plan);
+  // The same, where the kernel can be asked what is registered: that is left as it is, and all else
+  // is registered again, whatever was registered there before. Returns by address what was not. For
+  // another process that stands still.
+  Result<std::vector<AddressRange>> RegisterUnwatched(std::vector<PlannedMapping>* plan,
+                                                      const PageWatch& watch);
 
   // The regions of all that is planned to be armed.
   MappedPtr<TrackedMemory> MakeTracked(std::span<const PlannedMapping> plan) const;
@@ -49,6 +55,10 @@ class ArmedMemory {
   void Release(const TrackedMemory* tracked);
 
  private:
+  // Plans it to be copied if it can't be.
+  Result<void> RegisterOne(PlannedMapping* planned);
+  // Of shared memory, for as long as it is armed; or else it is planned to be copied.
+  bool HoldFile(PlannedMapping* planned);
   RegionSet RegionsOf(std::span<const PlannedMapping> plan) const;
   // Private memory of 4 KiB pages of another process is armed where it has pages. In our own
   // process nothing may be allocated by now, which the finding of them does.

@@ -188,7 +188,8 @@ Pages LinearSaver::SaveRun(PageRun run, std::span<const uint32_t> buffers) {
   // Before the map is asked: a move that the map doesn't know yet is then found in the journal.
   const uint64_t journal_time = memory.journal.Now();
   const std::optional<Segment> at = memory.map.AtPage(run.first);
-  if (at) run.count = std::min(run.count, at->pages.count);
+  // Of a page that is nowhere only that much is known, and nothing of those behind it.
+  run.count = at ? std::min(run.count, at->pages.count) : memory.regions.RegionOf(run.first).unit();
   const PageRun claimed = Claim(run);
   if (claimed.empty()) {
     parts_.stage.PutBackRuns(buffers);

@@ -13,8 +13,14 @@ constexpr Bytes kBlock = MiB(2);
 constexpr Bytes kPausedStep = GiB(1);
 // Stretches that lie so close are armed by one call: it costs as much as so many pages.
 constexpr Pages kBridged{16};
-// Pages that are asked for in one go although some between them are known.
-constexpr Pages kScannedAlong{512};
+// Stretches that lie so close are asked about in one go although what is between them is known.
+// Where holes are marked that is whole blocks, and each of their marks costs a look.
+constexpr Pages kAskedAlong{16};
+constexpr Pages kAskedAlongUnmarked{512};
+// The kernel holds the mmap lock for all of a scan, some 3 ms per GiB of pages. Where there are
+// none it passes over a gigabyte at a time.
+constexpr Bytes kSmallestWindow = MiB(64);
+constexpr Bytes kLargestWindow = GiB(64);
 
 PageRun PagesOf(const Region& region, AddressRange range) {
   const AddressRange part = Intersect(range, region.range);
@@ -35,27 +41,45 @@ AddressRange Blocks(const Region& region, AddressRange range) {
 
 }  // namespace
 
+Result<void> PageArmer::ScanInWindows(AddressRange range,
+                                      const std::function<void(const PopulatedRun&)>& found) const {
+  Bytes window = kSmallestWindow;
+  for (TargetAddress at = range.begin; at < range.end;) {
+    const TargetAddress next = std::min(range.end, at + std::min(window, range.end - at));
+    bool any = false;
+    STILLFRAME_TRY(ScanPopulated(target_.pagemap(), {at, next}, [&](const PopulatedRun& run) {
+      any = true;
+      found(run);
+    }));
+    window = any ? kSmallestWindow : std::min(window * 2, kLargestWindow);
+    at = next;
+  }
+  return {};
+}
+
 Result<std::vector<AddressRange>> PageArmer::PopulatedBlocks(const Region& region, PageRun run,
                                                              Phase phase) const {
   std::vector<AddressRange> stretches;
-  STILLFRAME_TRY(ScanPopulated(
-      target_.pagemap(), AddressesOf(region, run), [&](const PopulatedRun& populated) {
-        const PageRun pages = PagesOf(region, populated.range);
-        if (populated.huge) memory_.arming.huge.SetRun(pages);
-        if (phase == Phase::kPaused) memory_.ledger.present.SetRun(pages);
-        const AddressRange blocks = Blocks(region, populated.range);
-        if (!stretches.empty() && stretches.back().end >= blocks.begin) {
-          stretches.back().end = std::max(stretches.back().end, blocks.end);
-        } else {
-          stretches.push_back(blocks);
-        }
-      }));
+  const auto note = [&](const PopulatedRun& populated) {
+    const PageRun pages = PagesOf(region, populated.range);
+    if (populated.huge) memory_.arming.huge.SetRun(pages);
+    if (phase == Phase::kPaused) memory_.ledger.present.SetRun(pages);
+    const AddressRange blocks = Blocks(region, populated.range);
+    if (!stretches.empty() && stretches.back().end >= blocks.begin) {
+      stretches.back().end = std::max(stretches.back().end, blocks.end);
+    } else {
+      stretches.push_back(blocks);
+    }
+  };
+  const AddressRange range = AddressesOf(region, run);
+  STILLFRAME_TRY(phase == Phase::kPaused ? ScanPopulated(target_.pagemap(), range, note)
+                                         : ScanInWindows(range, note));
   return stretches;
 }
 
 Result<void> PageArmer::NotePopulated(const Region& region, AddressRange range) {
   ArmingLog& log = memory_.arming;
-  STILLFRAME_TRY(ScanPopulated(target_.pagemap(), range, [&](const PopulatedRun& populated) {
+  STILLFRAME_TRY(ScanInWindows(range, [&](const PopulatedRun& populated) {
     const PageRun pages = PagesOf(region, populated.range);
     memory_.ledger.present.SetRun(pages);
     if (!channel_.marks_holes()) log.closed.SetRun(pages);
@@ -146,9 +170,10 @@ Result<void> PageArmer::ArmRest(const Region& region) {
 Result<void> PageArmer::ForEachUnknown(const Region& region,
                                        const std::function<Result<void>(PageRun)>& visit) const {
   Result<void> result;
+  const Pages along = channel_.marks_holes() ? kAskedAlong : kAskedAlongUnmarked;
   PageRun pending{region.first, Pages{0}};
   ForEachClear(memory_.arming.closed, region.run(), [&](PageRun run) {
-    if (!pending.empty() && run.first - pending.end() <= kScannedAlong) {
+    if (!pending.empty() && run.first - pending.end() <= along) {
       pending.count = run.end() - pending.first;
       return;
     }

@@ -10,6 +10,7 @@
 #include "region/region_set.h"
 #include "stillframe/error.h"
 #include "stillframe/target.h"
+#include "sys/pagemap.h"
 #include "track/tracked_memory.h"
 
 namespace stillframe {
@@ -47,6 +48,8 @@ class PageArmer {
  private:
   enum class Phase { kRunning, kPaused };
 
+  Result<void> ScanInWindows(AddressRange range,
+                             const std::function<void(const PopulatedRun&)>& found) const;
   // Stretches of whole blocks that hold pages, by address. Paused, it also notes the pages.
   Result<std::vector<AddressRange>> PopulatedBlocks(const Region& region, PageRun run,
                                                     Phase phase) const;

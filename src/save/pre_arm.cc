@@ -9,6 +9,8 @@ namespace {
 
 // A round of fewer pages says little about what one costs.
 constexpr uint64_t kFewPages = 64;
+// Blocks of memory that came into use during a round, at 40 us each.
+constexpr uint64_t kFewBlocks = 2;
 constexpr Duration kFirstSlowdown = std::chrono::microseconds(50);
 
 // KSM takes the marks of what it merges, and tells nobody: such memory is armed inside the pause.
@@ -37,9 +39,10 @@ Result<void> PreArm::Converge() {
   Pages before{UINT64_MAX};
   for (;;) {
     const Pages left = parts_.memory.arming.opened.CountSet();
-    if (Estimate(left) <= parts_.budget || summary_.rounds >= kMostRounds) break;
+    const bool fits = Estimate(left) <= parts_.budget && few_new_;
+    if (fits || summary_.rounds >= kMostRounds) break;
     // Halved each time it is soon done.
-    if (left > before / 2) slowdown = SlowDown(slowdown);
+    if (left > before / 2 && Estimate(left) > parts_.budget) slowdown = SlowDown(slowdown);
     before = left;
     STILLFRAME_TRY(parts_.check());
     STILLFRAME_TRY(Round());
@@ -62,13 +65,16 @@ Result<void> PreArm::Round() {
   const TimePoint begin = parts_.clock.Now();
   const Pages pages = parts_.memory.arming.opened.CountSet();
   for (const Region& region : parts_.memory.regions.regions()) {
-    if (!CanBeArmedEarly(region)) continue;
-    STILLFRAME_TRY(armer_.ArmOpened(region));
+    if (CanBeArmedEarly(region)) STILLFRAME_TRY(armer_.ArmOpened(region));
     FailPoint("prearm.again");
-    STILLFRAME_TRY(armer_.ArmNew(region));
   }
   const Duration took = parts_.clock.Now() - begin;
   page_cost_ = took / static_cast<int64_t>(std::max(kFewPages, pages.count));
+  const uint64_t calls = armer_.calls();
+  for (const Region& region : parts_.memory.regions.regions()) {
+    if (CanBeArmedEarly(region)) STILLFRAME_TRY(armer_.ArmNew(region));
+  }
+  few_new_ = armer_.calls() - calls <= kFewBlocks;
   summary_.logged += pages;
   ++summary_.rounds;
   return {};
@@ -80,7 +86,7 @@ Duration PreArm::Estimate(Pages pages) const {
 
 Duration PreArm::SlowDown(Duration before) const {
   const Duration slowdown =
-      before == Duration(0) ? kFirstSlowdown : std::min(2 * before, kMostSlowdown);
+      before == Duration(0) ? kFirstSlowdown : std::min(2 * before, parts_.most_slowdown);
   parts_.tracker.SetSlowdown(slowdown);
   return slowdown;
 }

@@ -25,6 +25,10 @@ namespace stillframe {
 // Thread rule: the session's.
 class PreArm {
  public:
+  static constexpr uint64_t kMostRounds = 24;
+  // A write that waits so long is noticed, and less than what counts as a slow fault.
+  static constexpr Duration kMostSlowdown = std::chrono::microseconds(1600);
+
   struct Parts {
     const Target& target;
     const FaultChannel& channel;
@@ -33,13 +37,11 @@ class PreArm {
     const Clock& clock;
     // What arming the rest inside the pause may take.
     Duration budget;
+    // The longest that a write may be held back, at most kMostSlowdown.
+    Duration most_slowdown = kMostSlowdown;
     // Asked between the steps; an error ends it.
     std::function<Result<void>()> check;
   };
-
-  static constexpr uint64_t kMostRounds = 24;
-  // A write that waits so long is noticed, and less than what counts as a slow fault.
-  static constexpr Duration kMostSlowdown = std::chrono::microseconds(1600);
 
   explicit PreArm(Parts parts)
       : parts_(std::move(parts)), armer_(parts_.target, parts_.channel, parts_.memory) {}
@@ -63,6 +65,7 @@ class PreArm {
   PrearmSummary summary_;
   // Of the rounds so far, a page that is armed again.
   Duration page_cost_ = std::chrono::microseconds(3);
+  bool few_new_ = false;  // hardly any memory came into use during the last round
 };
 
 }  // namespace stillframe

@@ -13,6 +13,8 @@ Result<void> PrecopyProof::FindDoubts(const PlannedMapping& planned, Bytes step,
   STILLFRAME_TRY(watch_.FindChanged(planned.saved, of_file, step, [&](const WatchedRun& run) {
     Unchanged({at, run.range.begin}, doubts);
     at = run.range.end;
+    const bool own = (run.present || run.swapped) && !run.zero && !run.of_file;
+    if (own && !run.watched && doubts.unwatched) doubts.unwatched(run.range);
     if (of_file) {
       doubts.copy(run.range);  // holes too: they show the file
     } else if (run.zero || (!run.present && !run.swapped)) {

@@ -37,6 +37,8 @@ class PrecopyProof {
   struct Doubts {
     std::function<void(AddressRange)> copy;  // exist, and no copy of them holds
     std::function<void(AddressRange)> zero;  // holes
+    // Pages that are part of `copy` because they are not watched. May be empty.
+    std::function<void(AddressRange)> unwatched = {};
   };
   // Tells of all pages of planned.saved for which no copy holds, by address; runs may touch.
   // `step`: see PageWatch::FindChanged.

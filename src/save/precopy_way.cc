@@ -57,7 +57,8 @@ Result<void> PrecopyWay::BeforePause() {
                 "image was given up",
                 "a longer --pause-limit, --over-pause-limit keep, or --via wp");
   }
-  return {};
+  // What was prepared before the rounds went with the first pause, which was for registering.
+  return context_.target->PrepareState();
 }
 
 Result<void> PrecopyWay::Connect() {
@@ -75,30 +76,19 @@ Result<void> PrecopyWay::Connect() {
 Result<std::vector<AddressRange>> PrecopyWay::Register() {
   Target& target = *context_.target;
   STILLFRAME_TRY(target.Pause(context_.HowToPause()));
-  const Result<void> done =
-      WithoutExceptions("while memory was registered", [this]() -> Result<void> {
-        STILLFRAME_TRY(context_.planner.Refresh());
-        return armed_->Register(&context_.planner.plan());
-      });
+  std::vector<AddressRange> fresh;
+  const Result<void> done = WithoutExceptions("while memory was registered", [&]() -> Result<void> {
+    STILLFRAME_TRY(context_.planner.Refresh());
+    STILLFRAME_ASSIGN(fresh, armed_->RegisterUnwatched(&context_.planner.plan(), watch_));
+    return {};
+  });
   const Result<void> resumed = target.Resume();
   context_.summary.prearm.stopped += target.PauseDuration();
   FailPoint("precopy.registered");
   STILLFRAME_TRY(done);
   STILLFRAME_TRY(resumed);
-  std::vector<AddressRange> fresh;
-  for (const PlannedMapping& planned : context_.planner.plan()) {
-    const AddressRange range = planned.mapping.range;
-    if (planned.treatment != Treatment::kArm || IsRegistered(range)) continue;
-    fresh.push_back(range);
-    copied_.Remove(range);
-  }
-  for (const AddressRange range : fresh) registered_[range.begin] = range.end;
+  for (const AddressRange range : fresh) copied_.Remove(range);
   return fresh;
-}
-
-bool PrecopyWay::IsRegistered(AddressRange range) const {
-  const auto after = registered_.upper_bound(range.begin);
-  return after != registered_.begin() && range.end <= std::prev(after)->second;
 }
 
 Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
@@ -161,12 +151,11 @@ Result<PrecopyWay::Outlook> PrecopyWay::LookAhead() {
   for (const PlannedMapping& planned : context_.planner.plan()) {
     STILLFRAME_TRY(context_.CheckCancelled());
     if (planned.treatment != Treatment::kArm) continue;
-    Bytes here;
     STILLFRAME_TRY(proof_.FindDoubts(
         planned, kScanStep,
-        {.copy = [&](AddressRange range) { here += range.size(); }, .zero = [](AddressRange) {}}));
-    outlook.to_copy += here;
-    if (!IsRegistered(planned.mapping.range)) outlook.unwatched += here;
+        {.copy = [&](AddressRange range) { outlook.to_copy += range.size(); },
+         .zero = [](AddressRange) {},
+         .unwatched = [&](AddressRange range) { outlook.unwatched += range.size(); }}));
   }
   outlook.pause = context_.clock.Now() - begin;
   STILLFRAME_ASSIGN(const Bytes unarmed, BytesToCopy(memory_, context_.planner.plan()));

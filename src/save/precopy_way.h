@@ -3,7 +3,6 @@
 #ifndef STILLFRAME_SAVE_PRECOPY_WAY_H_
 #define STILLFRAME_SAVE_PRECOPY_WAY_H_
 
-#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -26,12 +25,14 @@
 namespace stillframe {
 
 // No write of the target ever waits: the kernel itself opens a page that is written and leaves a
-// trace. Nothing can be lost. The price is a pause that grows with what the target writes, and
-// pages that are written out more than once.
+// trace. What the target unmaps or discards is not lost; what leaves no trace is listed in
+// docs/limits.md. The price is a pause that grows with what the target writes, and pages that are
+// written out more than once.
 //
-// The target stands still twice. First for the registering of its memory: were a mapping to change
-// between our reading of it and that, a part of one would be registered, which splits it in two,
-// and mremap(2) refuses a range that lies in two mappings. Then for the instant.
+// The target stands still for the instant, and before it for the registering of its memory, once or
+// up to four times if much of it is new: were a mapping to change between our reading of it and
+// that, a part of one would be registered, which splits it in two, and mremap(2) refuses a range
+// that lies in two mappings.
 class PrecopyWay final : public SaveWay {
  public:
   explicit PrecopyWay(SaveContext& context);
@@ -51,12 +52,13 @@ class PrecopyWay final : public SaveWay {
   // What a pause would have to do now.
   struct Outlook {
     Bytes to_copy;
-    Bytes unwatched;  // part of it: in mappings that came since the last registering
+    Bytes unwatched;  // part of it: in mappings that are not registered, or not any more
     Duration pause{0};
   };
 
   Result<void> Connect();
-  // In a short pause of its own. Returns what was not registered before.
+  // In a short pause of its own. Returns what was not registered right before: whatever was copied
+  // of it, and whatever marks its pages carry, is of no meaning.
   Result<std::vector<AddressRange>> Register();
   Result<PrecopyPace::Verdict> RunRounds(PrecopyPace* pace);
   Result<void> CopyOnce(std::span<const AddressRange> fresh);
@@ -66,7 +68,6 @@ class PrecopyWay final : public SaveWay {
   // it until then.
   Result<void> NotePinned();
   void DistrustPinned(std::span<const AddressRange> pinned);
-  bool IsRegistered(AddressRange range) const;
   // Inside the pause: the pages for which no copy holds.
   Result<std::vector<AddressRange>> FindRest();
 
@@ -80,7 +81,6 @@ class PrecopyWay final : public SaveWay {
   PlainSaver saver_;
   PrecopyRounds rounds_;
   PinnedMemory pinned_;
-  std::map<TargetAddress, TargetAddress> registered_;  // begin to end
   std::set<std::pair<TargetAddress, TargetAddress>> ever_pinned_;
   PausedCopies copies_;
   std::vector<AddressRange> zeros_;

@@ -10,6 +10,7 @@
 #include "base/latency_histogram.h"
 #include "base/service_thread.h"
 #include "region/rcu.h"
+#include "save/presence_audit.h"
 #include "save/save_account.h"
 #include "save/trace_head.h"
 #include "save/without_exceptions.h"
@@ -61,13 +62,15 @@ Result<void> WriteProtectWay::Prepare() {
   // Before any write has to wait: a ring that is used all the time is locked in between only.
   STILLFRAME_TRY(pinned_.Look(target, context_.planner.mappings()));
   STILLFRAME_TRY(RegisterAll());
-  pre_arm_.emplace(PreArm::Parts{.target = target,
-                                 .channel = *channel_,
-                                 .tracker = *tracker_,
-                                 .memory = *tracked_,
-                                 .clock = context_.clock,
-                                 .budget = context_.options.pause_limit / 16,
-                                 .check = [this] { return Check(); }});
+  pre_arm_.emplace(PreArm::Parts{
+      .target = target,
+      .channel = *channel_,
+      .tracker = *tracker_,
+      .memory = *tracked_,
+      .clock = context_.clock,
+      .budget = context_.options.pause_limit / 16,
+      .most_slowdown = std::min(PreArm::kMostSlowdown, context_.options.max_stall / 2),
+      .check = [this] { return Check(); }});
   STILLFRAME_TRY(pre_arm_->ArmAll());
   return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(), pinned_.size());
 }
@@ -196,7 +199,12 @@ Result<void> WriteProtectWay::SavePages() {
   const Result<void> scanned = Scan();
   // An output that failed is the reason to tell, whatever else came of it.
   if (pump_->failed()) return pump_->Finish();
-  return scanned;
+  STILLFRAME_TRY(scanned);
+  // Of a target that is gone nothing more can be asked; what was saved of it is as good.
+  if (const auto unseen = NoteUnseenPages(*context_.target, tracked_.get())) {
+    tracked_->lost.fetch_add(unseen->count, std::memory_order_relaxed);
+  }
+  return Check();
 }
 
 Result<void> WriteProtectWay::Scan() {

@@ -14,8 +14,10 @@ namespace {
 
 using Regions = std::array<PageRegion, PageWatch::kMostRuns>;
 
-// Where nothing is found the steps grow, or the walk over a huge reserved range would take seconds.
-constexpr uint64_t kLargestStep = GiB(64).count;
+// Where nothing is found the steps grow, or the calls over a huge reserved range would take
+// seconds. Not beyond this: dense memory that nobody writes is walked with the target's mmap lock
+// held.
+constexpr uint64_t kLargestStep = MiB(256).count;
 
 AddressRange RangeOf(const PageRegion& region) {
   return {TargetAddress{region.start}, TargetAddress{region.end}};
@@ -107,6 +109,21 @@ Result<void> PageWatch::FindChanged(AddressRange range, bool of_file, Bytes step
     }
   }
   return CheckThere(range);
+}
+
+Result<bool> PageWatch::IsWatched(AddressRange range) const {
+  PmScanArg arg{};
+  arg.start = range.begin.value;
+  arg.end = range.end.value;
+  // Asked for in this way, the kernel passes over registered memory without a walk.
+  arg.category_inverted = kPageIsWpAllowed;
+  arg.category_mask = kPageIsWpAllowed;
+  arg.return_mask = kPageIsWpAllowed;
+  arg.max_pages = 1;
+  Regions regions;
+  TargetAddress next;
+  STILLFRAME_ASSIGN(const std::span<const PageRegion> found, Scan(fd_, arg, &regions, &next));
+  return found.empty();
 }
 
 }  // namespace stillframe

@@ -48,6 +48,10 @@ class PageWatch {
   Result<void> FindChanged(AddressRange range, bool of_file, Bytes step,
                            const std::function<void(const WatchedRun&)>& found) const;
 
+  // Whether all memory in `range` is registered: of a target that stands still, or else it may have
+  // changed by now. True where nothing is mapped. Quick, whatever is there.
+  Result<bool> IsWatched(AddressRange range) const;
+
   static constexpr size_t kMostRuns = 512;
   static constexpr Bytes kMostAtOnce = MiB(8);
 

@@ -64,8 +64,8 @@ class PageScanner {
   friend Result<void> ScanPopulated(int pagemap_fd, AddressRange range,
                                     const std::function<void(const PopulatedRun&)>& found);
 
-  // Both go on until `found` returns false. Its second argument: PAGE_IS_* of the run, those of
-  // kToTell.
+  // Both go on until `found` returns false. Its second argument: PAGE_IS_* of the run, where
+  // kPresentApart is wanted.
   Result<void> ScanByIoctl(AddressRange range, size_t at_once,
                            const std::function<bool(AddressRange, uint64_t)>& found) const;
   Result<void> ScanByRead(AddressRange range, const std::function<bool(AddressRange)>& found) const;

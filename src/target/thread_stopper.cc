@@ -63,16 +63,17 @@ Result<void> ThreadStopper::Stop(const PauseOptions& options, ForeignThread* for
 Result<bool> ThreadStopper::Try(const PauseOptions& options) {
   STILLFRAME_TRY(CheckCancelled(options));
   size_t found = 0;
+  bool whole = false;
   if (foreign_ == nullptr) {
     // Seizing stops nobody, so it is done before the clock runs.
-    STILLFRAME_TRY(SeizeNew(&found));
+    STILLFRAME_TRY(SeizeNew(&found, &whole));
     asked_ = MonotonicClock().Now();
   } else {
     // What we have seized nobody else can stop, so that one comes first.
     asked_ = MonotonicClock().Now();
     STILLFRAME_ASSIGN(const bool stopped, StopForeign(options));
     if (!stopped) return false;
-    STILLFRAME_TRY(SeizeNew(&found));
+    STILLFRAME_TRY(SeizeNew(&found, &whole));
   }
   return TryToStop(options);
 }
@@ -98,15 +99,21 @@ Result<void> ThreadStopper::CheckCancelled(const PauseOptions& options) const {
 
 Result<bool> ThreadStopper::TryToStop(const PauseOptions& options) {
   const TimePoint end = asked_ + options.stop_timeout;
-  for (;;) {
+  for (int look = 0;; ++look) {
     AskAll();
     STILLFRAME_ASSIGN(const bool collected, CollectAll(end, options));
     if (!collected) return false;
     // A thread may have been born by one that had not stopped yet.
     if (HoldsAll()) return true;
     size_t found = 0;
-    STILLFRAME_TRY(SeizeNew(&found));
-    if (found == 0) break;
+    bool whole = false;
+    STILLFRAME_TRY(SeizeNew(&found, &whole));
+    if (found > 0) continue;
+    // Threads that bear one another and die can hide from each look, and run on.
+    if (whole) break;
+    if (MonotonicClock().Now() >= end) return false;
+    STILLFRAME_TRY(CheckCancelled(options));
+    GiveWay(look);
   }
   if (StoppedThreads().empty() && foreign_tid_ == 0) {
     return Fail(ErrorCode::kTargetGone, "stopping process " + std::to_string(pid_) + ": it exited");
@@ -119,12 +126,15 @@ Result<bool> ThreadStopper::TryToStop(const PauseOptions& options) {
 // workers and the dead.
 bool ThreadStopper::HoldsAll() const {
   if (lost_) return false;  // one of those may have become another by exec
-  constexpr size_t kOtherLinks = 2;
-  struct stat task {};
-  if (fstatat(directory_, "task", &task, 0) != 0) return false;
   const auto stopped = std::ranges::count_if(
       threads_, [](const auto& entry) { return entry.second.stopped && !entry.second.gone; });
-  return task.st_nlink == kOtherLinks + static_cast<size_t>(stopped) + (foreign_tid_ != 0 ? 1 : 0);
+  return CountThreads() == static_cast<size_t>(stopped) + (foreign_tid_ != 0 ? 1 : 0);
+}
+
+size_t ThreadStopper::CountThreads() const {
+  constexpr size_t kOtherLinks = 2;
+  struct stat task {};
+  return fstatat(directory_, "task", &task, 0) == 0 ? task.st_nlink - kOtherLinks : 0;
 }
 
 bool ThreadStopper::IsOurs(pid_t tid) const {
@@ -132,27 +142,39 @@ bool ThreadStopper::IsOurs(pid_t tid) const {
   return status && status->tracer == gettid();
 }
 
-std::vector<pid_t> ThreadStopper::FindNew() const {
+std::vector<pid_t> ThreadStopper::FindNew(bool* whole) const {
   std::vector<pid_t> found;
+  size_t others = 0;
   NumberedEntries tids(directory_, "task");
   while (const pid_t tid = tids.Next()) {
-    if (tid == foreign_tid_ && !IsOurs(tid)) continue;
     const auto known = threads_.find(tid);
-    if (known != threads_.end() && !known->second.gone) continue;
+    const bool held = known != threads_.end() && !known->second.gone;
+    if (held || (tid == foreign_tid_ && !IsOurs(tid))) {
+      ++others;
+      continue;
+    }
     // To stop a worker of io_uring would end the target's read or write that it is busy with, with
     // EINTR. What workers write into armed memory faults as anything else does.
     const auto stat = ReadStat(directory_, TaskPath(tid, "stat").c_str());
-    if (stat && !stat->dead() && !stat->kernel_worker()) found.push_back(tid);
+    if (!stat) continue;
+    if (!stat->dead() && !stat->kernel_worker()) found.push_back(tid);
+    // A leader that died stays in the list until the last of the others is gone.
+    if (stat->kernel_worker() || (stat->dead() && tid == pid_)) ++others;
   }
+  // The list is no snapshot: who was born while it was read may be missing from it.
+  *whole = CountThreads() == others + found.size();
   return found;
 }
 
 // One after the other: a thread that is seized stands when a signal comes, until it is looked at.
-Result<void> ThreadStopper::SeizeNew(size_t* found) {
+Result<void> ThreadStopper::SeizeNew(size_t* found, bool* whole) {
   *found = 0;
-  for (const pid_t tid : FindNew()) {
+  for (const pid_t tid : FindNew(whole)) {
     STILLFRAME_ASSIGN(const bool seized, Seize(tid));
-    if (!seized) continue;
+    if (!seized) {
+      *whole = false;  // it may have borne another before it died
+      continue;
+    }
     threads_[tid] = Thread{};
     ++*found;
   }

@@ -55,10 +55,10 @@ class ThreadStopper {
     bool gone = false;
   };
 
-  // `found`: how many there were.
-  Result<void> SeizeNew(size_t* found);
+  // `found`: how many there were. `whole`: no thread can have been missed.
+  Result<void> SeizeNew(size_t* found, bool* whole);
   // Those that are not seized yet and need stopping.
-  std::vector<pid_t> FindNew() const;
+  std::vector<pid_t> FindNew(bool* whole) const;
   // False for a thread that needs no stopping.
   Result<bool> Seize(pid_t tid);
   void AskAll();
@@ -68,6 +68,8 @@ class ThreadStopper {
   void Collect(pid_t tid, Thread* thread);
   void Lose(Thread* thread);
   bool HoldsAll() const;
+  // As many as there are, the dead that are still listed and the kernel's workers included.
+  size_t CountThreads() const;
   bool IsOurs(pid_t tid) const;
   // True when all threads there are were stopped before `end`.
   Result<bool> TryToStop(const PauseOptions& options);

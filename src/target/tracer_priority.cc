@@ -6,6 +6,8 @@ namespace stillframe {
 namespace {
 
 constexpr int kAhead = SCHED_FIFO | SCHED_RESET_ON_FORK;
+// To take the flag away again needs CAP_SYS_NICE, which going ahead does not (RLIMIT_RTPRIO).
+constexpr int kBack = SCHED_OTHER | SCHED_RESET_ON_FORK;
 
 void SetPolicy(int policy, int priority) {
   const sched_param parameter{.sched_priority = priority};
@@ -15,11 +17,12 @@ void SetPolicy(int policy, int priority) {
 }  // namespace
 
 void GetAhead() {
-  if (sched_getscheduler(0) == SCHED_OTHER) SetPolicy(kAhead, 1);
+  const int policy = sched_getscheduler(0);
+  if (policy == SCHED_OTHER || policy == kBack) SetPolicy(kAhead, 1);
 }
 
 StepBack::StepBack() : was_ahead_(sched_getscheduler(0) == kAhead) {
-  if (was_ahead_) SetPolicy(SCHED_OTHER, 0);
+  if (was_ahead_) SetPolicy(kBack, 0);
 }
 
 StepBack::~StepBack() {

@@ -25,7 +25,9 @@ struct ArmingLog {
   // go: so what is here now is only certain once the target stands still.
   PageBitmap stale;
   std::atomic<bool> any_stale = false;
-  PageBitmap closed;  // a page can't come into being here without a fault
+  // A page can't come into being here without a fault, as far as we know: save/presence_audit.h
+  // asks in the end.
+  PageBitmap closed;
   // What is not closed, as stretches by their number, near ones together: where `listed`, since to
   // look for them in the bits of many gigabytes takes long for a pause.
   std::vector<PageRun> unknown;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 #include <span>
 
 #include "base/fail_point.h"
@@ -39,7 +38,10 @@ Served FaultServer::Serve(const Segment& at, bool ours, bool others_wait, Durati
                       .live = at.begin - ToBytes(into),
                       .by_first = region.page_size != kPageSize};
   const PageLedger& ledger = memory.ledger;
-  if (!ledger.present.Test(unit.pages.first)) return Open(unit.range());  // a hole at the instant
+  if (!ledger.present.Test(unit.pages.first)) {
+    memory.ledger.opened_hole.SetRun(unit.pages);
+    return Open(unit.range());
+  }
   if (ledger.claimed.Test(unit.pages.first)) {
     if (!ledger.settled.Test(unit.pages.first)) return Served::kElsewhere;
     return Open(unit.range());  // open already, or lost; in either case nothing keeps the writer
@@ -87,6 +89,14 @@ Served FaultServer::ServeEarly(const Segment& at, TrackedMemory& memory) {
   } else {
     streams_.Opened(run);
   }
+  if (run.count > Pages{1} && region.page_size == kPageSize &&
+      channel_.Open(range) == OpenOutcome::kGone) {
+    // A mapping ends in between: it is no huge page any more, and the page that is wanted may be
+    // left.
+    memory.arming.huge.ClearRun(run);
+    run = {at.pages.first, Pages{1}};
+    range = {at.begin, at.begin + kPageSize};
+  }
   const Served served = Open(range);
   // After the open: noted before, it could be armed again and taken off the list in between.
   if (served == Served::kDone) memory.arming.opened.SetRun(run);
@@ -102,7 +112,7 @@ Served FaultServer::JustOpen(TargetAddress page, TrackedMemory* memory) {
       range.begin = {range.begin.value & ~(region.page_size.count - 1)};
       range.end = range.begin + region.page_size;
     } else if (const auto huge = HugePageAt(*at, *memory)) {
-      range = huge->range();
+      if (channel_.Open(huge->range()) == OpenOutcome::kOpened) return Served::kDone;
     }
   }
   return Open(range);
@@ -173,12 +183,11 @@ Served FaultServer::CopyAndOpen(const Together& unit, bool ours, TrackedMemory& 
       CopyPages(target_, memory.regions.RegionOf(unit.pages.first), unit.pages.first, unit.live,
                 std::span(to).first(n), std::span(entries).first(n));
   FailPoint("track.copied");
-  const auto is_proven = [&entries](size_t i) { return IsProven(entries[i]); };
-  const auto all = std::views::iota(size_t{0}, n);
-  const bool proven = copied.count == n && std::ranges::all_of(all, is_proven);
+  const std::span<const PagemapEntry> all(entries.data(), n);
+  const bool proven = copied.count == n && std::ranges::all_of(all, IsProven);
   // It is there as it was, and only the copy failed: opened now it would be lost. Of several pages
   // that aren't all proven each is looked at for itself.
-  const bool again = !proven && (std::ranges::any_of(all, is_proven) || (n > 1 && !unit.by_first));
+  const bool again = !proven && (std::ranges::any_of(all, IsProven) || (n > 1 && !unit.by_first));
   const OpenOutcome opened = again ? OpenOutcome::kChanging : channel_.Open(unit.range());
   if (opened == OpenOutcome::kChanging) {
     // Pages may have moved, to here or from here: read the events, then look again where this one

@@ -159,11 +159,12 @@ void FaultTracker::MarkStale(const MemoryEvent& event, TrackedMemory& memory) {
 
 void FaultTracker::MarkUnmapped(AddressRange range, TrackedMemory& memory) {
   memory.map.ForEachIn(range, [&](const Segment& segment) {
+    // Holes too: what comes to their place is no memory of the instant.
+    memory.ledger.unmapped.SetRun(segment.pages);
     PageRun left = segment.pages;
     while (!left.empty()) {
       const PageRun present = memory.ledger.present.NextSet(left);
       if (present.empty()) return;
-      memory.ledger.unmapped.SetRun(present);
       // Whoever has claimed one of them already finds out alone.
       PageRun rest = present;
       while (!rest.empty()) {
@@ -265,8 +266,11 @@ Served FaultTracker::Serve(Waiting& fault, Mode mode, TrackedMemory* memory) {
     return server_.Serve(*at, fault.ours, waiting_count_ > 1, clock_.Now() - fault.arrival,
                          *memory);
   }
-  slowed_ns_.fetch_add(slowdown_ns_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  return server_.ServeEarly(*at, *memory);
+  const Served served = server_.ServeEarly(*at, *memory);
+  if (served == Served::kDone) {
+    slowed_ns_.fetch_add(slowdown_ns_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
+  return served;
 }
 
 void FaultTracker::GiveUpForRoom() {

@@ -32,24 +32,28 @@ size_t Spill::StraightFrom(uint64_t position) const {
 Bytes Spill::OffsetOf(uint64_t position) const { return kPageSize * (position % entries_.size()); }
 
 size_t Spill::Room() const {
-  return entries_.size() - (tail_.load(std::memory_order_relaxed) - head_.load());
+  return entries_.size() -
+         (tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire));
 }
 
 Result<bool> Spill::Step() {
   const size_t crowding = stage_.Crowding();
   if (crowding == 0) return false;
-  if (Room() == 0) {
-    stage_.SetSpillIsFull(true);
-    // The output may have made room between the look and the note, and not seen that.
-    if (Room() == 0) return false;
-  }
-  if (stage_.spill_is_full()) stage_.SetSpillIsFull(false);
+  if (Room() == 0 && !MakeRoom()) return false;
   const size_t most = std::min(
       {crowding, kMostAtOnce, Room(), StraightFrom(tail_.load(std::memory_order_relaxed))});
   batch_count_ = stage_.NextFaulted(std::span(batch_).first(most));
   if (batch_count_ == 0) return false;
   STILLFRAME_TRY(WriteBatch());
   return true;
+}
+
+bool Spill::MakeRoom() {
+  const std::lock_guard lock(giving_back_);
+  GiveBackAll();
+  if (Room() > 0) return true;
+  stage_.SetSpillIsFull(true);
+  return false;
 }
 
 Result<void> Spill::WriteBatch() {
@@ -84,7 +88,9 @@ std::optional<StagedPages> Spill::TakeBack() {
 
 Result<std::optional<Spill::Page>> Spill::Next() {
   if (next_loaded_ == loaded_count_) {
-    if (read_ == tail_.load(std::memory_order_acquire)) return std::nullopt;
+    if (read_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_acquire)) {
+      return std::nullopt;
+    }
     STILLFRAME_TRY(Load());
   }
   const size_t i = next_loaded_++;
@@ -93,13 +99,14 @@ Result<std::optional<Spill::Page>> Spill::Next() {
 }
 
 Result<void> Spill::Load() {
-  const uint64_t waiting = tail_.load(std::memory_order_acquire) - read_;
-  const size_t n = std::min({waiting, kMostAtOnce, StraightFrom(read_)});
+  const uint64_t from = read_.load(std::memory_order_relaxed);
+  const uint64_t waiting = tail_.load(std::memory_order_acquire) - from;
+  const size_t n = std::min({waiting, kMostAtOnce, StraightFrom(from)});
   const std::span<std::byte> to(buffer_.data(), kPageSize.count * n);
-  STILLFRAME_TRY(file_->Read(OffsetOf(read_), to));
+  STILLFRAME_TRY(file_->Read(OffsetOf(from), to));
   FailPoint("spill.read-back");
   for (size_t i = 0; i < n; ++i) {
-    const Entry& entry = entries_[(read_ + i) % entries_.size()];
+    const Entry& entry = entries_[(from + i) % entries_.size()];
     if (ChecksumOf(to.subspan(i * kPageSize.count, kPageSize.count)) != entry.checksum) {
       return Fail(
           ErrorCode::kOutput, "the spill file gave back other bytes than were written to it",
@@ -107,21 +114,29 @@ Result<void> Spill::Load() {
     }
     loaded_[i] = entry.page;
   }
-  read_ += n;
+  read_.store(from + n, std::memory_order_release);
   loaded_count_ = n;
   next_loaded_ = 0;
-  GiveBack();
+  MayGiveBack();
   return {};
 }
 
-void Spill::GiveBack() {
+void Spill::MayGiveBack() {
+  const std::lock_guard lock(giving_back_);
   const uint64_t head = head_.load(std::memory_order_relaxed);
-  const size_t n = read_ - head;
-  const bool all = read_ == tail_.load(std::memory_order_acquire);
-  if (!all && n < std::min(kGiveBackPages, entries_.size() / 4) && n < StraightFrom(head)) return;
+  const uint64_t read = read_.load(std::memory_order_relaxed);
+  const size_t enough = std::min({kGiveBackPages, entries_.size() / 4, StraightFrom(head)});
+  const bool all = read == tail_.load(std::memory_order_acquire);
+  if (all || read - head >= enough || stage_.spill_is_full()) GiveBackAll();
+}
+
+void Spill::GiveBackAll() {
+  const uint64_t head = head_.load(std::memory_order_relaxed);
+  const uint64_t read = read_.load(std::memory_order_acquire);
+  if (read == head) return;
   // Given back before it may be written again.
-  file_->GiveBack(OffsetOf(head), kPageSize * n);
-  head_.store(read_);
+  file_->GiveBack(OffsetOf(head), kPageSize * (read - head));
+  head_.store(read, std::memory_order_release);
   if (stage_.spill_is_full()) stage_.SetSpillIsFull(false);
 }
 

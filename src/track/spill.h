@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 
@@ -26,7 +27,8 @@ namespace stillframe {
 //
 // When the device fails, what could not be written comes back out of TakeBack, nothing more goes
 // in, and the stage is told that a fault that finds no room ends the save. The same holds while the
-// file is at its limit.
+// file is at its limit, which it is not while anything in it was read back: that is given back
+// first.
 //
 // Lives in mapped memory (MakeMapped), since its threads run while our own heap may be armed.
 //
@@ -81,17 +83,25 @@ class Spill {
   size_t Room() const;
   Result<void> WriteBatch();
   Result<void> Load();
-  void GiveBack();
+  // Gives back what was read, and notes in the stage that the file is full if there was nothing.
+  bool MakeRoom();
+  // If there is enough of it, or it is waited for.
+  void MayGiveBack();
+  // With giving_back_ held. Never more than lies in one piece: the output gives back before it goes
+  // on at the file's beginning.
+  void GiveBackAll();
 
   Stage& stage_;
   const std::unique_ptr<SpillFile> file_;
   const MappedArray<Entry> entries_;
 
-  // Places since the start; the place in the file is the rest by its size. head_ and the stage's
-  // note that the file is full are set by one side and looked at by the other, each in its own
-  // order: so both are in the one order of all.
+  // Places since the start; the place in the file is the rest by its size.
   std::atomic<uint64_t> tail_ = 0;  // the next to be written
   std::atomic<uint64_t> head_ = 0;  // up to here may be written over
+  std::atomic<uint64_t> read_ = 0;  // the next to be read
+  // Over head_ and the stage's note that the file is full: the tracker looks at that note at any
+  // time, so it must never be set while there is room.
+  std::mutex giving_back_;
   std::atomic<uint64_t> spilled_ = 0;
   std::atomic<bool> failed_ = false;
   std::optional<Error> error_;  // before failed_
@@ -102,7 +112,6 @@ class Spill {
   size_t batch_count_ = 0;
 
   // The output's.
-  uint64_t read_ = 0;  // the next to be read
   MappedMemory buffer_;
   std::array<PageIndex, kMostAtOnce> loaded_;
   size_t loaded_count_ = 0;

@@ -15,8 +15,8 @@ namespace stillframe {
 
 // Bytes at offsets. An interface, so that tests can have a device that stalls, fails or lies.
 //
-// Thread rule: Write by one thread; Read and GiveBack by one other, never of a range that is being
-// written. Nothing here allocates unless it fails.
+// Thread rule: Write by one thread, Read by one other, GiveBack by one of them at a time, never of
+// a range that is being read or written. Nothing here allocates unless it fails.
 class SpillFile {
  public:
   SpillFile() = default;

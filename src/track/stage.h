@@ -104,6 +104,8 @@ class Stage {
   void WakeSpill();
   // Pages that the spill has for the output: more by `pages`, or less.
   void CountOutside(int64_t pages);
+  // While it is, a fault without room is final: so only when nothing can be made free in it. Its
+  // thread sleeps until it is not.
   void SetSpillIsFull(bool is);
   bool spill_is_full() const { return spill_is_full_.load(); }
 

@@ -13,8 +13,8 @@
 
 namespace stillframe {
 
-// Made before anything is armed, of mappings that stand still; lives in mapped memory (MakeMapped),
-// since the tracker writes it.
+// Made before anything is armed, or anew in the pause, of mappings that stand still; lives in
+// mapped memory (MakeMapped), since the tracker writes it.
 struct TrackedMemory {
   explicit TrackedMemory(RegionSet set)
       : regions(std::move(set)), map(regions), ledger(regions.pages()), arming(regions.pages()) {}

@@ -10,9 +10,9 @@
 
 namespace stillframe {
 
-// A writer that faults on the page right behind those that were opened for it last will want the
-// next ones as well: they are opened along, twice as many each time, so that it has few faults. Who
-// faults elsewhere gets one page, and begins anew.
+// A writer that faults on a page soon behind those that were opened for it last (kReach) will want
+// the next ones as well: they are opened along, twice as many each time, so that it has few faults.
+// Who faults elsewhere gets one page, and begins anew.
 //
 // Pure: no clock, no allocation. Thread rule: the tracker's.
 class WriteStreams {

@@ -8,6 +8,7 @@
 
 #include "kernel/ksm.h"
 #include "kernel/precopy_memory.h"
+#include "save/armed_memory.h"
 #include "stillframe/save.h"
 #include "stillframe/target.h"
 
@@ -74,6 +75,49 @@ TEST_F(PrecopyProofTest, PagesMovedToThePlaceOfCopiedOnesAreCopied) {
   EXPECT_EQ(Verdicts(), "========");
   Fill(memory, 3);
   EXPECT_EQ(Verdicts(), "===c====");
+}
+
+// On kernels where pages keep their marks when they move, nothing but this tells.
+TEST_F(PrecopyProofTest, WhatIsMappedWhereMemoryWasRegisteredCountsAsFresh) {
+  char* memory = Map(8, 8);
+  char* others = Map(4, 4);
+  Round();
+  auto target = OpenOwnProcess({plan_[0].saved}, {});
+  ASSERT_TRUE(target) << target.error().message;
+  ArmedMemory armed(**target, *channel_);
+  EXPECT_EQ(*armed.RegisterUnwatched(&plan_, watch_), std::vector<AddressRange>());
+  ASSERT_EQ(munmap(memory, 8 * kPage), 0);
+  ASSERT_EQ(mremap(others, 4 * kPage, 4 * kPage, MREMAP_MAYMOVE | MREMAP_FIXED, memory + 4 * kPage),
+            memory + 4 * kPage);
+  plan_.pop_back();
+  plan_[0].mapping.range.begin = plan_[0].saved.begin = Of(memory + 4 * kPage);
+  EXPECT_EQ(*armed.RegisterUnwatched(&plan_, watch_), std::vector{plan_[0].saved});
+  EXPECT_EQ(*armed.RegisterUnwatched(&plan_, watch_), std::vector<AddressRange>());
+  // The very same place, and it was registered there by now.
+  ASSERT_EQ(mmap(memory + 4 * kPage, 4 * kPage, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+            memory + 4 * kPage);
+  EXPECT_EQ(*armed.RegisterUnwatched(&plan_, watch_), std::vector{plan_[0].saved});
+  EXPECT_EQ(*armed.RegisterUnwatched(&plan_, watch_), std::vector<AddressRange>());
+}
+
+TEST_F(PrecopyProofTest, PagesThatAreNotWatchedAreToldOfAsSuch) {
+  char* memory = Map(8, 8);
+  Round();
+  Fill(memory, 0);
+  ASSERT_EQ(mmap(memory + 2 * kPage, 4 * kPage, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+            memory + 2 * kPage);
+  Fill(memory, 3);
+  Fill(memory, 4);
+  std::vector<AddressRange> unwatched;
+  ASSERT_TRUE(
+      proof_.FindDoubts(plan_[0], MiB(1),
+                        {.copy = [](AddressRange) {},
+                         .zero = [](AddressRange) {},
+                         .unwatched = [&](AddressRange range) { unwatched.push_back(range); }}));
+  EXPECT_EQ(unwatched,
+            (std::vector<AddressRange>{{Of(memory) + kPageSize * 3, Of(memory) + kPageSize * 5}}));
 }
 
 TEST_F(PrecopyProofTest, ANewMappingInThePlaceOfACopiedOneIsCopied) {

@@ -13,6 +13,13 @@
 #include <thread>
 
 namespace stillframe {
+namespace {
+
+// include/uapi/asm-generic/mman-common.h, 6.13.
+constexpr int kMadvGuardInstall = 102;
+constexpr int kMadvGuardRemove = 103;
+
+}  // namespace
 
 Puppet::Puppet(uint64_t pages, uint64_t holes_from) {
   const size_t size = pages * kPageSize.count;
@@ -98,6 +105,10 @@ uint64_t Puppet::Do(const Message& message) {
       return 0;
     case Order::kHuge:
       return static_cast<uint64_t>(madvise(at, message.size, MADV_HUGEPAGE));
+    case Order::kGuard:
+      return static_cast<uint64_t>(madvise(at, message.size, kMadvGuardInstall));
+    case Order::kUnguard:
+      return static_cast<uint64_t>(madvise(at, message.size, kMadvGuardRemove));
     case Order::kMergeable:
       return static_cast<uint64_t>(madvise(at, message.size, MADV_MERGEABLE));
     case Order::kReadOnly:

@@ -24,6 +24,8 @@ class Puppet {
     kMove,
     kMapOver,  // new memory over the old, its first page written
     kHuge,     // transparent huge pages, please
+    kGuard,
+    kUnguard,
     kMergeable,
     kReadOnly,
     kExit,

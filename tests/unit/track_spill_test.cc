@@ -226,6 +226,73 @@ TEST_F(SpillTest, AtItsLimitAFullStageIsFinalUntilPagesWereReadBack) {
   EXPECT_TRUE(Fault());
 }
 
+TEST_F(SpillTest, WhatWasReadBackIsUsedBeforeTheFileCountsAsFull) {
+  constexpr uint64_t kLimit = 400;
+  MakeSpill(kPageSize * kLimit);
+  ASSERT_TRUE(Fault(kSlots));
+  SpillAll();
+  ASSERT_TRUE(Fault(kSlots / 2));
+  SpillAll();
+  const auto first = spill_->Next();
+  ASSERT_TRUE(first && *first);
+  Seen((*first)->page, (*first)->memory);
+  EXPECT_EQ(device_.given_back, Bytes{0}) << "too few to be worth it";
+  const Bytes read_back = kPageSize * Spill::kMostAtOnce;
+  while (spill_->spilled() < kPageSize * kLimit + read_back) {
+    while (Fault()) {
+    }
+    ASSERT_TRUE(*spill_->Step()) << spill_->spilled().count;
+    ASSERT_FALSE(stage_->full_is_final());
+  }
+  EXPECT_EQ(device_.given_back, read_back);
+  EXPECT_LE(device_.end, kPageSize * kLimit);
+  while (Fault()) {
+  }
+  EXPECT_FALSE(*spill_->Step());
+  EXPECT_TRUE(stage_->full_is_final());
+  DrainStage();
+  DrainSpill();
+  EXPECT_EQ(seen_.size(), next_);
+}
+
+TEST_F(SpillTest, OfAFullFileTheFirstPagesReadBackAreGivenBackAtOnce) {
+  constexpr uint64_t kLimit = 400;
+  MakeSpill(kPageSize * kLimit);
+  do {
+    while (Fault()) {
+    }
+  } while (*spill_->Step());
+  ASSERT_TRUE(stage_->full_is_final());
+  const auto first = spill_->Next();
+  ASSERT_TRUE(first && *first);
+  Seen((*first)->page, (*first)->memory);
+  EXPECT_EQ(device_.given_back, kPageSize * Spill::kMostAtOnce);
+  EXPECT_FALSE(stage_->full_is_final());
+  EXPECT_TRUE(*spill_->Step());
+  DrainStage();
+  DrainSpill();
+  EXPECT_EQ(seen_.size(), next_);
+}
+
+TEST_F(SpillTest, AFileThatIsFilledAndReadBackAtOnceIsNotLeftFull) {
+  MakeSpill(kPageSize * 64);
+  std::atomic<bool> end = false;
+  std::thread output([&] {
+    while (!end) DrainSpill();
+  });
+  for (int i = 0; i < 500; ++i) {
+    while (Fault()) {
+    }
+    EXPECT_TRUE(spill_->Step());
+  }
+  end = true;
+  output.join();
+  DrainSpill();
+  DrainStage();
+  EXPECT_EQ(seen_.size(), next_);
+  EXPECT_FALSE(stage_->full_is_final());
+}
+
 TEST_F(SpillTest, AFileThatMayHoldNothingMakesAFullStageFinalAtOnce) {
   MakeSpill(Bytes{4095});
   EXPECT_TRUE(stage_->full_is_final());
