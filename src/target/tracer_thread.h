@@ -27,7 +27,8 @@ class TracerThread {
   static Result<std::unique_ptr<TracerThread>> Start();
   TracerThread(const TracerThread&) = delete;
   TracerThread& operator=(const TracerThread&) = delete;
-  // After the work at hand. When it returns the kernel has let go of all that was seized.
+  // After the work at hand. When it returns the kernel has let go of all that was seized, unless
+  // that takes it more than a second: then it does so some time later.
   ~TracerThread();
 
   // Does `work`, and returns when it is done, while `afterwards` is still being done. Rethrows what

@@ -137,6 +137,27 @@ TEST_F(PrecopyTest, LargeNewMemoryIsCopiedInTheRoundsToo) {
   EXPECT_LT(save.json["pages"]["paused"], 8 * 1024);
 }
 
+TEST_F(PrecopyTest, LargeMemoryThatIsMappedAnewInTheSamePlaceIsCopiedInTheRoundsToo) {
+  STILLFRAME_REQUIRE(MissingProgram("python3"));
+  Subprocess python(
+      Python("old=mmap.mmap(-1,48<<20,flags=anon)\n"
+             "for i in range(0,len(old),4096): old[i]=1\n",
+             "  if not os.path.exists(sys.argv[1]): time.sleep(.001); continue\n"
+             "  old.close()\n"
+             "  new=mmap.mmap(-1,48<<20,flags=anon)\n"
+             "  for i in range(0,len(new),4096): new[i]=2\n"
+             "  print('mapped',flush=True)\n"
+             "  time.sleep(100)\n",
+             directory_ / "go"));
+  ASSERT_TRUE(python.WaitForOut("ready")) << python.Err();
+  const CommandOutcome save = SaveAndMeanwhile(python.pid(), [&] {
+    WriteFile(directory_ / "go", "");
+    EXPECT_TRUE(python.WaitForOut("mapped")) << python.Err();
+  });
+  ExpectWhole(save);
+  EXPECT_LT(save.json["pages"]["paused"], 8 * 1024);
+}
+
 // 16 GiB reserved, little of it used: no page tables for the rest.
 TEST_F(PrecopyTest, SparseMemoryGetsNoPageTables) {
   STILLFRAME_REQUIRE(MissingProgram("python3"));

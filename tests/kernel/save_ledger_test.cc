@@ -17,7 +17,7 @@ TEST_F(SaveLedgerTest, AQuietTargetIsSavedByTheScanAlone) {
 }
 
 TEST_F(SaveLedgerTest, AWrittenPageIsSavedAsItWasBeforeTheWrite) {
-  for (const uint64_t page : {40, 30, 20, 10, 3}) Do(Puppet::Order::kWrite, page);
+  for (const uint64_t page : {40u, 30u, 20u, 10u, 3u}) Do(Puppet::Order::kWrite, page);
   EXPECT_EQ(log_->arrivals(), 5u);
   EXPECT_EQ(tracked_->ledger.proven.CountSet(), Pages{5});
   Finish();
