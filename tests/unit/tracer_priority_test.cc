@@ -54,16 +54,6 @@ class TracerPriorityTest : public testing::Test {
 
 TEST_F(TracerPriorityTest, WithTheRightToIt) { EXPECT_EQ(InAProcess(GoAheadAndBack), 0); }
 
-TEST_F(TracerPriorityTest, WithNoMoreThanALimitThatAllowsIt) {
-  const int wrong = InAProcess([] {
-    const rlimit limit{.rlim_cur = 1, .rlim_max = 1};
-    if (setrlimit(RLIMIT_RTPRIO, &limit) != 0) return 99;
-    return setuid(65534) == 0 ? GoAheadAndBack() : 98;
-  });
-  if (wrong == 99) GTEST_SKIP() << "*** SKIPPED *** no CAP_SYS_RESOURCE";
-  EXPECT_EQ(wrong, 0);
-}
-
 TEST_F(TracerPriorityTest, OneThatLostTheRightStepsBackAllTheSame) {
   EXPECT_EQ(InAProcess([] {
               GetAhead();
