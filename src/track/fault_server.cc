@@ -89,18 +89,16 @@ Served FaultServer::ServeEarly(const Segment& at, TrackedMemory& memory) {
   } else {
     streams_.Opened(run);
   }
-  if (run.count > Pages{1} && region.page_size == kPageSize &&
-      channel_.Open(range) == OpenOutcome::kGone) {
-    // A mapping ends in between: it is no huge page any more, and the page that is wanted may be
-    // left.
-    memory.arming.huge.ClearRun(run);
-    run = {at.pages.first, Pages{1}};
-    range = {at.begin, at.begin + kPageSize};
-  }
-  const Served served = Open(range);
+  const OpenOutcome opened = channel_.Open(range);
+  if (opened == OpenOutcome::kChanging) return Served::kEventFirst;
   // After the open: noted before, it could be armed again and taken off the list in between.
-  if (served == Served::kDone) memory.arming.opened.SetRun(run);
-  return served;
+  // Whatever the outcome: of a range that ends in a gap a part may be open.
+  memory.arming.opened.SetRun(run);
+  if (opened == OpenOutcome::kOpened) return Served::kDone;
+  // A mapping ends in between: it is no huge page any more, and the page that is wanted may be
+  // left.
+  memory.arming.huge.ClearRun(run);
+  return Open({at.begin, at.begin + kPageSize});
 }
 
 Served FaultServer::JustOpen(TargetAddress page, TrackedMemory* memory) {
