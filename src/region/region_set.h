@@ -27,6 +27,15 @@ struct Region {
   bool operator==(const Region&) const = default;
   bool shared() const { return file >= 0; }
   PageRun run() const { return {first, range.pages()}; }
+  // The pages of this region that lie in `addresses`, and where pages of it lay at the instant.
+  PageRun PagesIn(AddressRange addresses) const {
+    const AddressRange part = Intersect(addresses, range);
+    return {first + ToPages(part.begin - range.begin), part.pages()};
+  }
+  AddressRange AddressesOf(PageRun pages) const {
+    const TargetAddress begin = range.begin + ToBytes(pages.first - first);
+    return {begin, begin + ToBytes(pages.count)};
+  }
   Pages unit() const { return ToPages(page_size); }
 };
 

@@ -30,12 +30,6 @@ std::string Describe(const Mapping& mapping) {
   return mapping.name.empty() ? std::string(text) : std::string(text) + " (" + mapping.name + ")";
 }
 
-// The pages of `range`, as numbers of the region that it lies in.
-PageRun PagesOf(const Region& region, AddressRange range) {
-  const AddressRange part = Intersect(range, region.range);
-  return {region.first + ToPages(part.begin - region.range.begin), part.pages()};
-}
-
 void CopyBits(const PageBitmap& from, PageRun run, PageIndex to, PageBitmap* into) {
   ForEachSet(from, run, [&](PageRun set) {
     into->SetRun({to + (set.first - run.first), set.count});
@@ -51,8 +45,8 @@ void CarryOver(const TrackedMemory& before, TrackedMemory* now) {
     for (auto it = old; it != end && it->range.begin < region.range.end; ++it) {
       if (it->page_size != region.page_size || it->shared() || region.shared()) continue;
       const AddressRange both = Intersect(it->range, region.range);
-      const PageRun from = PagesOf(*it, both);
-      const PageIndex to = PagesOf(region, both).first;
+      const PageRun from = it->PagesIn(both);
+      const PageIndex to = region.PagesIn(both).first;
       CopyBits(before.ledger.present, from, to, &now->ledger.present);
       CopyBits(before.arming.opened, from, to, &now->arming.opened);
       CopyBits(before.arming.stale, from, to, &now->arming.stale);
@@ -198,14 +192,14 @@ Result<void> ArmedMemory::NotePresentIn(const Region& region, const PlannedMappi
   if (region.shared()) {
     // A page of a file exists whether or not this process has it in its page tables.
     ForEachDataRange(region.file, planned.mapping,
-                     [&](AddressRange data) { present.SetRun(PagesOf(region, data)); });
+                     [&](AddressRange data) { present.SetRun(region.PagesIn(data)); });
     return {};
   }
   const PageScanner scanner(target_.pagemap(), planned.mapping.hugetlb
                                                    ? PageScanner::Wanted::kPresent
                                                    : PageScanner::Wanted::kArmed);
   return scanner.Scan(region.range,
-                      [&](AddressRange found) { present.SetRun(PagesOf(region, found)); });
+                      [&](AddressRange found) { present.SetRun(region.PagesIn(found)); });
 }
 
 void ArmedMemory::Release(const TrackedMemory* tracked) {

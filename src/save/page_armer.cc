@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/fail_point.h"
 #include "sys/pagemap.h"
 
 namespace stillframe {
@@ -21,16 +20,6 @@ constexpr Pages kAskedAlongUnmarked{512};
 // none it passes over a gigabyte at a time.
 constexpr Bytes kSmallestWindow = MiB(64);
 constexpr Bytes kLargestWindow = GiB(64);
-
-PageRun PagesOf(const Region& region, AddressRange range) {
-  const AddressRange part = Intersect(range, region.range);
-  return {region.first + ToPages(part.begin - region.range.begin), part.pages()};
-}
-
-AddressRange AddressesOf(const Region& region, PageRun run) {
-  const TargetAddress begin = region.range.begin + ToBytes(run.first - region.first);
-  return {begin, begin + ToBytes(run.count)};
-}
 
 // The whole blocks that `range` touches, cut to the region.
 AddressRange Blocks(const Region& region, AddressRange range) {
@@ -61,7 +50,7 @@ Result<std::vector<AddressRange>> PageArmer::PopulatedBlocks(const Region& regio
                                                              Phase phase) const {
   std::vector<AddressRange> stretches;
   const auto note = [&](const PopulatedRun& populated) {
-    const PageRun pages = PagesOf(region, populated.range);
+    const PageRun pages = region.PagesIn(populated.range);
     if (populated.huge) memory_.arming.huge.SetRun(pages);
     if (phase == Phase::kPaused) memory_.ledger.present.SetRun(pages);
     const AddressRange blocks = Blocks(region, populated.range);
@@ -71,7 +60,7 @@ Result<std::vector<AddressRange>> PageArmer::PopulatedBlocks(const Region& regio
       stretches.push_back(blocks);
     }
   };
-  const AddressRange range = AddressesOf(region, run);
+  const AddressRange range = region.AddressesOf(run);
   STILLFRAME_TRY(phase == Phase::kPaused ? ScanPopulated(target_.pagemap(), range, note)
                                          : ScanInWindows(range, note));
   return stretches;
@@ -80,11 +69,11 @@ Result<std::vector<AddressRange>> PageArmer::PopulatedBlocks(const Region& regio
 Result<void> PageArmer::NotePopulated(const Region& region, AddressRange range) {
   ArmingLog& log = memory_.arming;
   STILLFRAME_TRY(ScanInWindows(range, [&](const PopulatedRun& populated) {
-    const PageRun pages = PagesOf(region, populated.range);
+    const PageRun pages = region.PagesIn(populated.range);
     memory_.ledger.present.SetRun(pages);
     if (!channel_.marks_holes()) log.closed.SetRun(pages);
   }));
-  if (channel_.marks_holes()) log.closed.SetRun(PagesOf(region, range));
+  if (channel_.marks_holes()) log.closed.SetRun(region.PagesIn(range));
   return {};
 }
 
@@ -107,10 +96,10 @@ Result<void> PageArmer::ArmOpened(const Region& region, Phase phase) {
   Result<void> result;
   const auto arm = [&](PageRun run) {
     if (!result || run.empty()) return;
-    result = ArmInSteps(region, AddressesOf(region, run), phase);
+    result = ArmInSteps(region, region.AddressesOf(run), phase);
     // What was there stays, or goes with an event; only a hole may have become a page.
     ForEachClear(memory_.ledger.present, run, [&](PageRun holes) {
-      if (result) result = NotePopulated(region, AddressesOf(region, holes));
+      if (result) result = NotePopulated(region, region.AddressesOf(holes));
     });
   };
   PageRun pending{region.first, Pages{0}};
@@ -201,7 +190,7 @@ Result<void> PageArmer::ArmStep(const Region& region, AddressRange step, Phase p
   if (armed || armed.error().code == ErrorCode::kTargetGone) return armed;
   if (phase == Phase::kRunning) {
     // Something else is there by now.
-    memory_.arming.stale.SetRun(PagesOf(region, step));
+    memory_.arming.stale.SetRun(region.PagesIn(step));
     memory_.arming.any_stale.store(true);
     return target_.CheckAlive();
   }

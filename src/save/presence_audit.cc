@@ -40,9 +40,9 @@ Result<void> FindSuspects(const Target& target, const TrackedMemory& memory, con
   Result<void> result;
   const auto look = [&](PageRun holes) {
     if (!result) return;
-    const TargetAddress begin = region.range.begin + ToBytes(holes.first - region.first);
+    const AddressRange where = region.AddressesOf(holes);
     const auto judge = [&](const PopulatedRun& run) {
-      const PageIndex first = holes.first + ToPages(run.range.begin - begin);
+      const PageIndex first = holes.first + ToPages(run.range.begin - where.begin);
       for (uint64_t i = 0; i < run.range.pages().count; ++i) {
         const Suspect suspect{first + Pages{i}, run.range.begin + kPageSize * i};
         if (suspects->size() < kMostSuspects && IsUnseen(target, memory, suspect)) {
@@ -50,7 +50,7 @@ Result<void> FindSuspects(const Target& target, const TrackedMemory& memory, con
         }
       }
     };
-    result = ScanPopulated(target.pagemap(), {begin, begin + ToBytes(holes.count)}, judge);
+    result = ScanPopulated(target.pagemap(), where, judge);
   };
   ForEachSet(memory.arming.closed, region.run(),
              [&](PageRun closed) { ForEachClear(memory.ledger.present, closed, look); });

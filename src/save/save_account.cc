@@ -27,7 +27,7 @@ class Accountant {
       // Whole stretches of holes, then each stretch of what was there.
       const PageRun present = ledger.present.NextSet(left);
       if (present.first != left.first) {
-        STILLFRAME_TRY(sink_->Zero(Addresses(region, {left.first, present.first - left.first})));
+        STILLFRAME_TRY(sink_->Zero(region.AddressesOf({left.first, present.first - left.first})));
       }
       STILLFRAME_TRY(Present(region, present));
       left = {present.end(), left.end() - present.end()};
@@ -38,18 +38,13 @@ class Accountant {
   std::vector<RangeReason> TakeLost() { return std::move(lost_); }
 
  private:
-  static AddressRange Addresses(const stillframe::Region& region, PageRun run) {
-    const TargetAddress begin = region.range.begin + ToBytes(run.first - region.first);
-    return {begin, begin + ToBytes(run.count)};
-  }
-
   Result<void> Present(const stillframe::Region& region, PageRun present) {
     PageRun left = present;
     while (!left.empty()) {
       const PageRun unproven = tracked_.ledger.proven.NextClear(left);
       for (PageIndex page = unproven.first; page < unproven.end(); page = page + Pages{1}) {
         STILLFRAME_TRY(
-            Lose(Addresses(region, {page, Pages{1}}), ReasonOf(tracked_.ledger, region, page)));
+            Lose(region.AddressesOf({page, Pages{1}}), ReasonOf(tracked_.ledger, region, page)));
       }
       left = {unproven.end(), left.end() - unproven.end()};
     }

@@ -78,9 +78,9 @@ Result<void> WriteProtectWay::Prepare() {
 Result<void> WriteProtectWay::BeforePause() {
   if (!pre_arm_) return {};
   STILLFRAME_TRY(pre_arm_->Converge());
-  const Duration stopped = context_.summary.prearm.stopped;
-  context_.summary.prearm = pre_arm_->summary();
-  context_.summary.prearm.stopped = stopped;
+  PrearmSummary summary = pre_arm_->summary();
+  summary.stopped = context_.summary.prearm.stopped;
+  context_.summary.prearm = summary;
   return {};
 }
 
