@@ -64,8 +64,8 @@ class FrozenMemory {
 // A process whose memory is to be saved. Descriptors that it hands out stay its own and live as
 // long as it does.
 //
-// Thread rule: Pause, Resume, Fork, PrepareState and CaptureState may be called from any one thread
-// at a time. Everything else may be called from any thread at any time.
+// Thread rule: Pause, Resume, AwaitSystemCalls, Fork, PrepareState and CaptureState may be called
+// from any one thread at a time. Everything else may be called from any thread at any time.
 class Target {
  public:
   Target() = default;
@@ -78,8 +78,18 @@ class Target {
   // A fresh userfaultfd of the target's memory, UFFDIO_API not yet called, and the only reference
   // to it: when we die it closes, and the target resumes unprotected. O_NONBLOCK.
   virtual int userfaultfd() const = 0;
-  // Closes it, and so ends whatever it still holds of the target. userfaultfd() is -1 from then on.
-  // No other thread may be using it.
+  // Makes a second one of the same memory, for what the first one can't do in its mode: a mapping
+  // belongs to one userfaultfd, but each mapping to whichever it is registered with. Costs the
+  // target what attaching did, within `timeout`. Harmless when there is one already. Not while
+  // paused. Errors as AttachProcess; kUnsupported for one's own process.
+  virtual Result<void> OpenSecondUserfaultfd(Duration timeout) {
+    static_cast<void>(timeout);
+    return Fail(ErrorCode::kUnsupported, "this target has one userfaultfd only");
+  }
+  // As userfaultfd(); -1 unless it was made.
+  virtual int second_userfaultfd() const { return -1; }
+  // Closes both, and so ends whatever they still hold of the target. userfaultfd() is -1 from then
+  // on. No other thread may be using them.
   virtual void CloseUserfaultfd() = 0;
   // /proc/PID/pagemap, opened at attach and so bound to that address space: it reads 0 bytes after
   // an exec or exit.
@@ -114,6 +124,13 @@ class Target {
   }
   // Resumes all; a stopped job stays stopped. Harmless when not paused.
   virtual Result<void> Resume() = 0;
+  // Returns when every thread has been outside the kernel once since the call, and so every system
+  // call that was running then is over, with what it did by DMA (a read with O_DIRECT), which no
+  // page protection sees. What is done by none of the threads is not waited for: asynchronous reads
+  // (AIO, io_uring). No thread waits for another one meanwhile; one that runs, or is in a call that
+  // moves data, is stopped for a moment. Nothing is done while paused. `options` as with Pause;
+  // kLimit when a call did not end in ten times `stop_timeout`, kInterrupted, kTargetGone.
+  virtual Result<void> AwaitSystemCalls(const PauseOptions& options) = 0;
   // Forks the target, paused with for_fork: once in a pause. kUnsupported where the fork fails,
   // with the limit that made it fail; kInterrupted when PauseOptions::cancelled says so. From here
   // on, not from the pause, the two memories are equal byte for byte: to fork, one thread has to

@@ -9,6 +9,8 @@ namespace stillframe {
 namespace {
 
 constexpr Bytes kReadAtOnce = MiB(1);
+// What is noted until it is copied: 16 MiB of notes.
+constexpr size_t kMostArmedRuns = 1 << 20;
 // As long as nothing was measured: a page by page call and its copy.
 constexpr Duration kGuessedPage = std::chrono::microseconds(2);
 
@@ -26,26 +28,40 @@ Result<void> PrecopyRounds::Copy(std::span<const PlannedMapping> plan,
         fresh, [&](AddressRange range) { return range.end <= planned.saved.begin; });
     const bool is_fresh = registered != fresh.end() && registered->Overlaps(planned.saved);
     const auto which = is_fresh ? PageWatch::Which::kAll : PageWatch::Which::kWritten;
-    STILLFRAME_TRY(parts_.watch.Arm(planned.saved, which, MayShowFile(planned.mapping),
-                                    [this](std::span<const AddressRange> runs) {
-                                      FailPoint("precopy.armed");
-                                      return CopyRuns(runs);
-                                    }));
+    STILLFRAME_TRY(Arm(planned, which));
   }
+  return CopyArmed();
+}
+
+Result<void> PrecopyRounds::Arm(const PlannedMapping& planned, PageWatch::Which which) {
+  return parts_.watch.Arm(planned.saved, which, MayShowFile(planned.mapping),
+                          [this](std::span<const AddressRange> runs) -> Result<void> {
+                            FailPoint("precopy.armed");
+                            STILLFRAME_TRY(parts_.check());
+                            for (const AddressRange run : runs) {
+                              parts_.copied.Remove(run);  // it is armed anew
+                              AppendRange(run, &armed_);
+                            }
+                            return armed_.size() < kMostArmedRuns ? Result<void>() : CopyArmed();
+                          });
+}
+
+Result<void> PrecopyRounds::CopyArmed() {
+  if (armed_.empty()) return {};
+  STILLFRAME_TRY(parts_.await_calls());
+  for (const AddressRange run : armed_) STILLFRAME_TRY(CopyRun(run));
+  armed_.clear();
+  FailPoint("precopy.copied");
   return {};
 }
 
-Result<void> PrecopyRounds::CopyRuns(std::span<const AddressRange> runs) {
-  for (const AddressRange run : runs) {
-    parts_.copied.Remove(run);  // it is armed anew
-    for (TargetAddress at = run.begin; at < run.end;) {
-      STILLFRAME_TRY(parts_.check());
-      const TargetAddress end = at + std::min(kReadAtOnce, run.end - at);
-      STILLFRAME_TRY(CopyPiece({at, end}));
-      at = end;
-    }
+Result<void> PrecopyRounds::CopyRun(AddressRange run) {
+  for (TargetAddress at = run.begin; at < run.end;) {
+    STILLFRAME_TRY(parts_.check());
+    const TargetAddress end = at + std::min(kReadAtOnce, run.end - at);
+    STILLFRAME_TRY(CopyPiece({at, end}));
+    at = end;
   }
-  FailPoint("precopy.copied");
   return {};
 }
 

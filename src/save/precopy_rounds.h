@@ -18,8 +18,10 @@
 
 namespace stillframe {
 
-// No page is copied that was not armed right before, so that whatever is written from then on
-// leaves a trace; which copies hold is found out later, see PrecopyProof. Nobody waits for it.
+// No page is copied that was not armed before, so that whatever is written from then on leaves a
+// trace; which copies hold is found out later, see PrecopyProof. What leaves none is what a device
+// writes into a page that it was handed before that was armed, for a read with O_DIRECT: so the
+// calls that were running by then are over before anything is copied.
 //
 // Thread rule: one thread; saver.done() from any.
 class PrecopyRounds {
@@ -30,7 +32,8 @@ class PrecopyRounds {
     PlainSaver& saver;
     CopiedPages& copied;
     const Clock& clock;
-    std::function<Result<void>()> check;  // asked often: its error ends the round
+    std::function<Result<void>()> check;        // asked often: its error ends the round
+    std::function<Result<void>()> await_calls;  // Target::AwaitSystemCalls
   };
   // All of them outlive it.
   explicit PrecopyRounds(const Parts& parts);
@@ -45,11 +48,15 @@ class PrecopyRounds {
   Duration ReadTime(Pages pages) const;
 
  private:
-  Result<void> CopyRuns(std::span<const AddressRange> runs);
+  Result<void> Arm(const PlannedMapping& planned, PageWatch::Which which);
+  // All that was armed and not copied yet.
+  Result<void> CopyArmed();
+  Result<void> CopyRun(AddressRange run);
   Result<void> CopyPiece(AddressRange piece);
 
   Parts parts_;
   MappedMemory buffer_;
+  std::vector<AddressRange> armed_;  // to be copied
   Bytes copied_;
   Duration reading_{0};  // of the last round
   Pages read_;

@@ -34,7 +34,9 @@ PrecopyWay::PrecopyWay(SaveContext& context)
                .saver = saver_,
                .copied = copied_,
                .clock = context.clock,
-               .check = [this] { return context_.CheckCancelled(); }}) {}
+               .check = [this] { return context_.CheckCancelled(); },
+               .await_calls =
+                   [this] { return context_.target->AwaitSystemCalls(context_.HowToPause()); }}) {}
 
 Result<void> PrecopyWay::Prepare() {
   STILLFRAME_TRY(Connect());

@@ -17,6 +17,7 @@
 #include "sys/process_memory.h"
 #include "sys/process_status.h"
 #include "target/pending_discards.h"
+#include "target/thread_passage.h"
 
 namespace stillframe {
 namespace {
@@ -45,6 +46,11 @@ AttachedProcess::AttachedProcess(ProcessHandle process, InjectedFds fds)
       stopper_(process_.directory.get(), process_.pid) {}
 
 AttachedProcess::~AttachedProcess() { [[maybe_unused]] const auto resumed = Resume(); }
+
+void AttachedProcess::CloseUserfaultfd() {
+  second_userfaultfd_.reset();
+  fds_.userfaultfd.reset();
+}
 
 // The page map reads nothing once its address space is gone, and it can't come back.
 bool AttachedProcess::IsAlive() const {
@@ -111,6 +117,23 @@ Result<void> AttachedProcess::Pause(const PauseOptions& options) {
   if (stopped && alive) return {};
   STILLFRAME_TRY(Resume());
   return alive ? stopped : alive;
+}
+
+Result<void> AttachedProcess::AwaitSystemCalls(const PauseOptions& options) {
+  if (stopper_.stopped()) return {};
+  STILLFRAME_TRY(StartTracer());
+  ThreadPassage passage(process_.directory.get(), process_.pid);
+  Result<void> passed;
+  bool let_go = true;
+  tracer_->Run(
+      [&] {
+        passed = passage.Await(options);
+        let_go = passage.End();
+      },
+      [&] { passage.ReapIfStuck(); });
+  if (!let_go) tracer_.reset();
+  STILLFRAME_TRY(CheckAlive());  // explains any failure better
+  return passed;
 }
 
 Result<std::unique_ptr<FrozenMemory>> AttachedProcess::Fork() {
@@ -209,25 +232,16 @@ Result<ExecutableRanges> FindCode(const ProcessHandle& process) {
   return FindExecutableRanges(mappings);
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& options) {
+// With a userfaultfd that nobody else holds.
+Result<InjectedFds> Inject(const ProcessHandle& process, Duration timeout) {
   constexpr int kTries = 3;
-  STILLFRAME_ASSIGN(ProcessHandle process, OpenProcess(pid));
-  STILLFRAME_TRY(CheckMemoryNotShared(process));
-  if (!options.userfaultfd) {
-    STILLFRAME_ASSIGN(InjectedFds fds, OpenMemory(process));
-    return std::make_unique<AttachedProcess>(std::move(process), std::move(fds));
-  }
   STILLFRAME_ASSIGN(ExecutableRanges executable, FindCode(process));
   for (int i = 0; i < kTries; ++i) {
     const uint64_t since = TicksSinceBoot();
-    auto fds = InjectUserfaultfd(pid, process.directory.get(), process.pidfd.get(), executable,
-                                 options.injection_timeout);
+    auto fds = InjectUserfaultfd(process.pid, process.directory.get(), process.pidfd.get(),
+                                 executable, timeout);
     FailPoint("attach.injected");
-    if (fds && !HeldByNewProcess(fds->userfaultfd.get(), pid, since)) {
-      return std::make_unique<AttachedProcess>(std::move(process), *std::move(fds));
-    }
+    if (fds && !HeldByNewProcess(fds->userfaultfd.get(), process.pid, since)) return fds;
     STILLFRAME_ASSIGN(const ExecutableRanges now, FindCode(process));
     // An exec in between is the one failure that another try mends: the code was looked for at the
     // old program's addresses.
@@ -235,9 +249,35 @@ Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& op
     executable = now;
   }
   return Fail(ErrorCode::kLimit,
-              "attaching to process " + std::to_string(pid) +
+              "attaching to process " + std::to_string(process.pid) +
                   ": it forked or called exec in the very moment each time",
               "try again later");
+}
+
+}  // namespace
+
+Result<void> AttachedProcess::OpenSecondUserfaultfd(Duration timeout) {
+  if (second_userfaultfd_) return {};
+  if (stopper_.stopped()) {
+    return Fail(ErrorCode::kUsage, "making another userfaultfd of process " +
+                                       std::to_string(process_.pid) + ": it is paused");
+  }
+  STILLFRAME_ASSIGN(InjectedFds fds, Inject(process_, timeout));
+  // It is of the address space that the process has now. As that of the attach still lives, it is
+  // the same.
+  STILLFRAME_TRY(CheckAlive());
+  second_userfaultfd_ = std::move(fds.userfaultfd);
+  fds_.stopped += fds.stopped;
+  return {};
+}
+
+Result<std::unique_ptr<Target>> AttachProcess(pid_t pid, const AttachOptions& options) {
+  STILLFRAME_ASSIGN(ProcessHandle process, OpenProcess(pid));
+  STILLFRAME_TRY(CheckMemoryNotShared(process));
+  STILLFRAME_ASSIGN(InjectedFds fds, options.userfaultfd
+                                         ? Inject(process, options.injection_timeout)
+                                         : OpenMemory(process));
+  return std::make_unique<AttachedProcess>(std::move(process), std::move(fds));
 }
 
 }  // namespace stillframe

@@ -24,7 +24,9 @@ class AttachedProcess final : public Target {
 
   pid_t pid() const override { return process_.pid; }
   int userfaultfd() const override { return fds_.userfaultfd.get(); }
-  void CloseUserfaultfd() override { fds_.userfaultfd.reset(); }
+  Result<void> OpenSecondUserfaultfd(Duration timeout) override;
+  int second_userfaultfd() const override { return second_userfaultfd_.get(); }
+  void CloseUserfaultfd() override;
   int pagemap() const override { return fds_.pagemap.get(); }
   bool IsAlive() const override;
   Result<void> CheckAlive() const override;
@@ -33,6 +35,7 @@ class AttachedProcess final : public Target {
   size_t PendingDiscards(std::span<AddressRange> ranges) const override;
   using Target::Pause;
   Result<void> Pause(const PauseOptions& options) override;
+  Result<void> AwaitSystemCalls(const PauseOptions& options) override;
   Result<std::unique_ptr<FrozenMemory>> Fork() override;
   Result<void> Resume() override;
   Result<void> PrepareState() override;
@@ -48,6 +51,7 @@ class AttachedProcess final : public Target {
 
   ProcessHandle process_;
   InjectedFds fds_;
+  UniqueFd second_userfaultfd_;
   std::unique_ptr<Forker> forker_;          // while paused for a fork; the stopper borrows it
   ThreadStopper stopper_;                   // used on the tracer
   std::optional<ProcessDetails> prepared_;  // for the next pause, or the one that is on

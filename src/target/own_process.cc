@@ -131,6 +131,13 @@ Result<void> OwnProcess::Pause(const PauseOptions& options) {
   return {};
 }
 
+// Who rests is in no call.
+Result<void> OwnProcess::AwaitSystemCalls(const PauseOptions& options) {
+  if (paused_) return {};
+  STILLFRAME_TRY(Pause(options));
+  return Resume();
+}
+
 Result<std::unique_ptr<FrozenMemory>> OwnProcess::Fork() {
   return Fail(ErrorCode::kUnsupported, "one's own process can't be saved through a fork",
               "use the way wp");

@@ -38,6 +38,7 @@ class OwnProcess final : public Target {
   size_t PendingDiscards(std::span<AddressRange> ranges) const override;
   using Target::Pause;
   Result<void> Pause(const PauseOptions& options) override;
+  Result<void> AwaitSystemCalls(const PauseOptions& options) override;
   Result<std::unique_ptr<FrozenMemory>> Fork() override;
   Result<void> Resume() override;
   // Names and numbers of the threads as they run; no registers.

@@ -4,27 +4,23 @@
 
 #include <sys/types.h>
 
-#include <map>
 #include <optional>
 #include <vector>
 
 #include "stillframe/error.h"
 #include "stillframe/target.h"
 #include "stillframe/units.h"
-#include "sys/tracee.h"
 #include "target/foreign_thread.h"
-#include "target/tracee_reaper.h"
+#include "target/seized_threads.h"
 
 namespace stillframe {
 
-// Thread rule: one thread, the tracer: the kernel lets go of a tracer's threads when it ends, in
-// whatever way. ReapIfStuck, and between Stop and Resume what is const, may be called by another.
-//
-// It never waits for "any child": the program it is in has children of its own.
+// Thread rule: as SeizedThreads; what is const may be called by another one only between Stop and
+// Resume.
 class ThreadStopper {
  public:
   // Borrows the descriptor of /proc/PID.
-  ThreadStopper(int directory, pid_t pid) : directory_(directory), pid_(pid) {}
+  ThreadStopper(int directory, pid_t pid) : pid_(pid), threads_(directory, pid) {}
   ThreadStopper(const ThreadStopper&) = delete;
   ThreadStopper& operator=(const ThreadStopper&) = delete;
 
@@ -38,39 +34,19 @@ class ThreadStopper {
   // be soon.
   bool Resume();
   // While another thread is in Stop, every few milliseconds, see TraceeReaper.
-  void ReapIfStuck() { reaper_.ReapIfStuck(); }
+  void ReapIfStuck() { threads_.ReapIfStuck(); }
 
   bool stopped() const { return stopped_; }
   // By number, the foreign one left out.
-  std::vector<pid_t> StoppedThreads() const;
+  std::vector<pid_t> StoppedThreads() const { return threads_.Stopped(); }
   // From the first thread asked to stop to the last one let go, of the last Stop that succeeded; so
   // far, while stopped.
   Duration StoppedTime() const;
   PauseTimes times() const { return times_; }
 
  private:
-  struct Thread {
-    bool asked = false;
-    bool stopped = false;
-    bool gone = false;
-  };
-
-  // `found`: how many there were. `whole`: no thread can have been missed.
-  Result<void> SeizeNew(size_t* found, bool* whole);
-  // Those that are not seized yet and need stopping.
-  std::vector<pid_t> FindNew(bool* whole) const;
-  // False for a thread that needs no stopping.
-  Result<bool> Seize(pid_t tid);
-  void AskAll();
   // False when a thread did not stop before `end`.
   Result<bool> CollectAll(TimePoint end, const PauseOptions& options);
-  void ForgetLost();
-  void Collect(pid_t tid, Thread* thread);
-  void Lose(Thread* thread);
-  bool HoldsAll() const;
-  // As many as there are, the dead that are still listed and the kernel's workers included.
-  size_t CountThreads() const;
-  bool IsOurs(pid_t tid) const;
   // True when all threads there are were stopped before `end`.
   Result<bool> TryToStop(const PauseOptions& options);
   // Of one try, from the seizing on.
@@ -78,18 +54,14 @@ class ThreadStopper {
   // False when it was not stopped in time.
   Result<bool> StopForeign(const PauseOptions& options);
   Result<void> CheckCancelled(const PauseOptions& options) const;
-  void Release(pid_t tid, Thread* thread);
   void ReleaseAll();
   Error TooSlow() const;
 
-  int directory_;
   pid_t pid_;
-  std::map<pid_t, Thread> threads_;  // seized; those that are gone stay until released
-  TraceeReaper reaper_;
+  SeizedThreads threads_;               // those that are gone stay until released
   ForeignThread* foreign_ = nullptr;    // from Stop to Resume
   std::optional<Error> foreign_error_;  // why the last try did not stop it
   pid_t foreign_tid_ = 0;               // 0 while it is not stopped
-  bool lost_ = false;                   // something seized went without being let go
   bool stopped_ = false;
   TimePoint asked_;
   Duration stopped_time_{0};

@@ -159,7 +159,12 @@ class PrecopyProofTest : public testing::Test {
                          .saver = saver_,
                          .copied = copied_,
                          .clock = MonotonicClock(),
-                         .check = [] { return Result<void>(); }}};
+                         .check = [] { return Result<void>(); },
+                         .await_calls = [this]() -> Result<void> {
+                           if (between_) between_();
+                           return {};
+                         }}};
+  std::function<void()> between_;  // called between arming and copying
   std::vector<PlannedMapping> plan_;
   std::vector<AddressRange> fresh_;
   unsigned filled_ = 0;

@@ -34,6 +34,7 @@ class FakeTarget final : public Target {
   size_t PendingDiscards(std::span<AddressRange>) const override { return 0; }
   Result<void> Pause(const PauseOptions&) override { return {}; }
   Result<void> Resume() override { return {}; }
+  Result<void> AwaitSystemCalls(const PauseOptions&) override { return {}; }
   Result<std::unique_ptr<FrozenMemory>> Fork() override {
     return Fail(ErrorCode::kUnsupported, "no fork");
   }
