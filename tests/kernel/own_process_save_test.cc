@@ -183,10 +183,12 @@ class BusyHeap {
     for (std::thread& churner : churners_) churner.join();
   }
   std::vector<AddressRange> ranges() const {
-    const auto begin = reinterpret_cast<uint64_t>(blocks_.front().get()) & ~uint64_t{4095};
-    const auto end = reinterpret_cast<uint64_t>(blocks_.back().get()) & ~uint64_t{4095};
-    EXPECT_LT(begin, end);
-    return {{{begin}, {end}}};
+    // An allocator may hand out blocks in any order.
+    const auto [first, last] = std::minmax_element(blocks_.begin(), blocks_.end());
+    const auto page = [](const std::unique_ptr<std::byte[]>& block) {
+      return TargetAddress{reinterpret_cast<uint64_t>(block.get()) & ~uint64_t{4095}};
+    };
+    return {{page(*first), page(*last)}};
   }
   // Writes to each page of it, as fast as it goes.
   void WriteAll() {

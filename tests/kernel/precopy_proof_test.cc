@@ -37,6 +37,24 @@ TEST_F(PrecopyProofTest, OnlyWhatWasWrittenIsInDoubt) {
   EXPECT_EQ(sink_.writes, 8u + 2);
 }
 
+// What a device writes leaves no trace, and is over with the call that it is done for.
+TEST_F(PrecopyProofTest, NothingIsCopiedBeforeTheRunningCallsAreOver) {
+  char* memory = Map(600, 600);
+  int waits = 0;
+  between_ = [&] {
+    ++waits;
+    EXPECT_EQ(sink_.writes, 0u);
+    EXPECT_EQ(Verdicts().find('='), std::string::npos);
+    Fill(memory, 0);
+    Fill(memory, 599);
+  };
+  Round();
+  EXPECT_EQ(waits, 1);
+  EXPECT_TRUE(sink_.Holds(Of(memory), memory));
+  EXPECT_TRUE(sink_.Holds(Of(memory) + Bytes{599 * kPage}, memory + 599 * kPage));
+  EXPECT_EQ(Verdicts(), "c" + std::string(598, '=') + "c");
+}
+
 TEST_F(PrecopyProofTest, AWriteOfTheKernelCountsAsAWrite) {
   char* memory = Map(4, 4);
   Round();
