@@ -23,24 +23,18 @@ using std::chrono::seconds;
 using Text = std::optional<std::string>;
 
 constexpr char kAbout[] =
-    "Measures what a save costs the program that is saved: starts a workload that times each of "
-    "its "
-    "writes,\n"
-    "saves it in every way in turn, and prints a table. Nothing else has to run, and root is "
-    "needed.\n"
-    "\n"
-    "Workloads: uniform, zipf, sequential (where writes go), burst (all of them in 100 ms of every "
-    "500),\n"
-    "churn (with malloc, free, madvise and mremap beside the writes), idle.\n"
-    "Outputs: null (/dev/null), a FILE, stall:50ms/250ms (a pipe whose reader stalls 50 ms of "
-    "every "
-    "250),\n"
-    "limit:100M (a pipe whose reader takes 100 MiB a second).\n"
-    "Methods: none (no save; always taken), skip, ramp, adaptive, off (throttles), fork, stop;\n"
-    "and when asked for: precopy (Linux 6.7), self-fork (the workload forks, the child writes its "
-    "memory out); NAME=COMMAND (run by sh -c "
-    "with "
-    "PID and\nOUTPUT in its environment; no commas).";
+    R"(Measures what a save costs the program that is saved: starts a workload that times each of its
+writes, saves it in every way in turn, and prints a table. Nothing else has to run, and root is
+needed.
+
+Workloads: uniform, zipf, sequential (where writes go), burst (all of them in 100 ms of every 500),
+churn (with malloc, free, madvise and mremap beside the writes), idle.
+Outputs: null (/dev/null), a FILE, stall:50ms/250ms (a pipe whose reader stalls 50 ms of every 250),
+stall:1s/once (one whose reader stalls for a second, once), limit:100M (one whose reader takes
+100 MiB a second).
+Methods: none (no save; always taken), skip, ramp, adaptive, off (throttles), fork, stop;
+and when asked for: precopy (Linux 6.7), self-fork (the workload forks, the child writes its memory
+out); NAME=COMMAND (run by sh -c with PID and OUTPUT in its environment; no commas).)";
 
 struct RawOptions {
   explicit RawOptions(OptionParser& p)
@@ -117,11 +111,12 @@ Result<void> FillStall(std::string_view text, BenchOutputPlan& to) {
   const size_t slash = text.find('/');
   if (slash == std::string_view::npos) {
     return Fail(ErrorCode::kUsage, "--output \"stall:" + std::string(text) +
-                                       "\" is not accepted: give stall:TIME/PERIOD, as in "
-                                       "stall:50ms/250ms");
+                                       "\" is not accepted: give stall:TIME/PERIOD or "
+                                       "stall:TIME/once, as in stall:50ms/250ms");
   }
   STILLFRAME_ASSIGN(to.stall, ParseDuration("--output stall:", text.substr(0, slash),
                                             {milliseconds(1), seconds(60)}));
+  if (text.substr(slash + 1) == "once") return {};
   STILLFRAME_ASSIGN(to.period, ParseDuration("--output stall:TIME/", text.substr(slash + 1),
                                              {milliseconds(2), seconds(120)}));
   if (to.stall >= to.period) {

@@ -50,6 +50,10 @@ TEST(BenchArgumentsTest, OutputsAreRead) {
   EXPECT_EQ(stall->plan.output.stall, std::chrono::milliseconds(50));
   EXPECT_EQ(stall->plan.output.period, std::chrono::milliseconds(250));
   EXPECT_EQ(stall->plan.output.bandwidth, Bytes{0});
+  const auto once = ParseBenchArguments({"--output", "stall:1s/once"});
+  ASSERT_TRUE(once);
+  EXPECT_EQ(once->plan.output.stall, std::chrono::seconds(1));
+  EXPECT_EQ(once->plan.output.period, Duration{0});
   const auto limit = ParseBenchArguments({"--output", "limit:100M"});
   ASSERT_TRUE(limit);
   EXPECT_EQ(limit->plan.output.bandwidth, MiB(100));

@@ -81,6 +81,24 @@ TEST(BenchOutputTest, AStallingReaderReadsAllAndCountsStallsWithSomethingToRead)
   EXPECT_EQ((*reader)->total(), Bytes{written});
 }
 
+TEST(BenchOutputTest, AReaderThatStallsOnceDoesSoInTheMiddle) {
+  BenchOutputPlan plan;
+  plan.kind = BenchOutputPlan::Kind::kPipe;
+  plan.stall = milliseconds(20);
+  const auto reader = PipeReader::Start(plan);
+  ASSERT_TRUE(reader);
+  size_t written = 0;
+  const auto write_some = [&] {
+    WriteAll((*reader)->descriptor(), PipeReader::kPipeSize);
+    written += PipeReader::kPipeSize;
+  };
+  while ((*reader)->stalls() == 0) write_some();
+  for (int i = 0; i < 20; ++i) write_some();
+  (*reader)->Finish();
+  EXPECT_EQ((*reader)->total(), Bytes{written});
+  EXPECT_EQ((*reader)->stalls(), 1u);
+}
+
 TEST(BenchOutputTest, ALimitedReaderReadsAll) {
   BenchOutputPlan plan;
   plan.kind = BenchOutputPlan::Kind::kPipe;

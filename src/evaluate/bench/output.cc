@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,12 +43,13 @@ class Drain {
   int Run() {
     free_at_ = start_ = Clock::now();
     for (;;) {
-      if (plan_.stall.count() > 0 && !WaitBetweenStalls()) continue;
+      if (plan_.stall.count() > 0 && plan_.period.count() > 0 && !WaitBetweenStalls()) continue;
       const ssize_t n = read(fd_, buffer_.data(), buffer_.size());
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return n == 0 ? 0 : 1;
       total_.fetch_add(static_cast<uint64_t>(n), std::memory_order_relaxed);
       if (on_read_) on_read_({total_.load(std::memory_order_relaxed)});
+      if (plan_.stall.count() > 0 && plan_.period.count() == 0) StallOnce();
       PayFor(static_cast<uint64_t>(n));
     }
   }
@@ -64,6 +66,15 @@ class Drain {
     std::this_thread::sleep_for(plan_.period - phase);
     if (SomethingWaits(fd_, 0)) stalls_.fetch_add(1, std::memory_order_relaxed);
     return false;
+  }
+
+  // In the middle of what it reads.
+  void StallOnce() {
+    if (!first_read_) first_read_ = Clock::now();
+    if (stalls_.load(std::memory_order_relaxed) > 0) return;
+    if (Clock::now() - *first_read_ < BenchOutputPlan::kBeforeStall) return;
+    std::this_thread::sleep_for(plan_.stall);
+    stalls_.store(1, std::memory_order_relaxed);
   }
 
   // Sleeps for as long as `bytes` take. What was not used is not saved up.
@@ -84,6 +95,7 @@ class Drain {
   const PipeReader::OnRead& on_read_;
   std::vector<char> buffer_;
   TimePoint start_;
+  std::optional<TimePoint> first_read_;
   TimePoint free_at_;  // when what was read is paid for
 };
 

@@ -60,11 +60,14 @@ struct BenchOutputPlan {
   Kind kind = Kind::kNull;
   std::string name = "null";  // as the user wrote it
   std::string path;           // of kFile; removed after each save
-  // Of kPipe: its reader stalls for `stall` at the end of every `period`, and takes at most
-  // `bandwidth` a second. Zero: never, no limit.
+  // Of kPipe: its reader stalls for `stall` at the end of every `period`, or with a period of zero
+  // once, kBeforeStall behind the first bytes; and takes at most `bandwidth` a second. Zero: never,
+  // no limit.
   Duration stall{0};
   Duration period{0};
   Bytes bandwidth{0};
+
+  static constexpr Duration kBeforeStall = std::chrono::milliseconds(100);
 };
 
 struct BenchPlan {
