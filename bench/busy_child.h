@@ -1,4 +1,5 @@
-// A target with many threads that write, and one that does nothing but read the clock.
+// A target with many threads that write, one that does nothing but read the clock, and others that
+// change its mappings.
 #ifndef STILLFRAME_BENCH_BUSY_CHILD_H_
 #define STILLFRAME_BENCH_BUSY_CHILD_H_
 
@@ -6,6 +7,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -15,17 +17,35 @@
 
 namespace stillframe::bench {
 
-// The writers go to random pages of 4 KiB, private and anonymous, all of them filled before.
-//
+// What the child is and does.
+struct Habits {
+  Bytes memory;  // private and anonymous, in pages of 4 KiB, all of them filled before
+  int threads = 2;
+  int rate = 0;       // writes per second to random pages, all threads together; 0: all they can
+  Bytes reserved;     // if more than memory: its pages lie scattered over so much
+  bool maps = false;  // a thread maps 256 KiB, writes a page, unmaps another one, on and on
+  bool discards = false;  // a thread discards stretches of 256 KiB and fills them again, on and on
+  bool of_file = false;   // a private mapping of a file instead; nothing scattered
+};
+
 // Thread rule: one thread.
 class BusyChild {
  public:
-  // `rate`: writes per second, all threads together; 0: as many as they can.
-  BusyChild(Bytes memory, int threads, int rate);
+  explicit BusyChild(const Habits& habits);
 
   pid_t pid() const { return child_->pid(); }
-  // The longest time between two looks at the clock since the last call.
-  Duration TakeLongestGap();
+  // To be called while all of it stands still: tells its threads that this was the instant.
+  void NoteInstant();
+
+  // What the thread that reads the clock, and the one that maps, saw since the last call.
+  struct Seen {
+    Duration instant{0};  // between two looks at the clock, one before the instant, one after
+    Duration for_cpu{0};  // part of it: ready to run after the instant, and waiting for a CPU
+    Duration gap{0};      // the longest other time between two looks
+    Duration early{0};    // the longest call that mapped or unmapped, before the instant
+    Duration late{0};     // and after it; one that was stopped in the middle counts in neither
+  };
+  Seen TakeSeen();
   // Makes it fork, and returns how long fork() took in it. The new child ends at once.
   Duration Fork();
 
@@ -36,12 +56,23 @@ class BusyChild {
     sem_t told;
     sem_t done;
     int64_t fork_ns = 0;
+    std::atomic<pid_t> clock_tid = 0;
+    std::atomic<uint64_t> instants = 0;
+    std::atomic<int64_t> delay_ns = 0;  // of the thread that reads the clock, at the instant
+    std::atomic<int64_t> instant_ns = 0;
+    std::atomic<int64_t> for_cpu_ns = 0;
     std::atomic<int64_t> gap_ns = 0;
+    std::atomic<int64_t> call_ns[2] = {};  // by whether an instant was since the last TakeSeen
+    std::atomic<bool> after = false;
   };
 
-  int Live(std::byte* memory, uint64_t pages, int threads, int rate) const;
-  void Write(std::byte* memory, uint64_t pages, int index, int threads, int rate) const;
+  int Live(std::byte* memory, const Habits& habits) const;
+  void Write(std::byte* memory, const Habits& habits, int index) const;
   void WatchClock() const;
+  void Map() const;
+  void Discard() const;
+  // The call of a mapping thread that began at `begin`.
+  void NoteCall(int64_t begin, uint64_t instants_before) const;
 
   SharedObject<Shared> shared_;
   std::unique_ptr<ChildProcess> child_;

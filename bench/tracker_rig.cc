@@ -10,13 +10,13 @@ constexpr Duration kIdle = std::chrono::milliseconds(50);
 }  // namespace
 
 TrackerRig::TrackerRig(const Target& target, const FaultChannel& channel, AddressRange range,
-                       bool copying)
+                       TrackerWait wait)
     : armed_(target, channel),
       stage_(MakeMapped<Stage>(MiB(64))),
       log_(MakeMapped<FaultLog>()),
       tracker_(MakeMapped<FaultTracker>(channel, target, *stage_, *log_, MonotonicClock(),
                                         FaultTracker::Options{})) {
-  tracker_thread_.emplace(channel, *tracker_, *stage_);
+  tracker_thread_.emplace(channel, *tracker_, *stage_, wait);
   Mapping mapping;
   mapping.range = range;
   mapping.readable = true;
@@ -27,7 +27,7 @@ TrackerRig::TrackerRig(const Target& target, const FaultChannel& channel, Addres
   tracked_ = armed_.MakeTracked(plan);
   OrDie("arming", armed_.Arm(plan, tracked_.get()));
   tracker_->SetMemory(tracked_.get());
-  tracker_->SetMode(copying ? FaultTracker::Mode::kServing : FaultTracker::Mode::kOpening);
+  tracker_->SetMode(FaultTracker::Mode::kServing);
   drop_thread_ = std::thread([this] { DropStaged(); });
 }
 

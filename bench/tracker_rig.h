@@ -11,6 +11,7 @@
 #include "save/armed_memory.h"
 #include "save/save_plan.h"
 #include "save/tracker_thread.h"
+#include "stillframe/save.h"
 #include "track/fault_tracker.h"
 #include "track/stage.h"
 
@@ -22,7 +23,8 @@ namespace stillframe::bench {
 // Thread rule: one thread.
 class TrackerRig {
  public:
-  TrackerRig(const Target& target, const FaultChannel& channel, AddressRange range, bool copying);
+  TrackerRig(const Target& target, const FaultChannel& channel, AddressRange range,
+             TrackerWait wait);
   ~TrackerRig();
 
   // Pages that were copied, proven and staged.

@@ -65,6 +65,25 @@ constexpr std::string_view InstantName(Instant instant) {
   return instant == Instant::kNow ? "now" : "late";
 }
 
+// How the thread that serves the target's writes waits for the next one.
+enum class TrackerWait {
+  kAuto,   // spins for a moment after each, while a CPU is idle; then sleeps
+  kSpin,   // never sleeps while memory is armed: soonest to answer, and takes a CPU for itself
+  kBlock,  // sleeps
+};
+
+constexpr std::string_view TrackerWaitName(TrackerWait wait) {
+  switch (wait) {
+    case TrackerWait::kAuto:
+      return "auto";
+    case TrackerWait::kSpin:
+      return "spin";
+    case TrackerWait::kBlock:
+      return "block";
+  }
+  return "";
+}
+
 // What is done when a write finds no room in the stage.
 enum class OnFull {
   kWait,   // the write waits for room, at most max_stall
@@ -95,7 +114,9 @@ struct SaveOptions {
   // The longest a write of the target may wait for room in the stage; then the image is given up.
   // At least 1 ms.
   Duration max_stall = std::chrono::seconds(1);
+  TrackerWait tracker = TrackerWait::kAuto;
   OnLost on_lost = OnLost::kKeep;
+  // kLate: of kWriteProtect only, not of one's own process, and to a sink that allows repeats.
   Instant instant = Instant::kNow;
   // What is done inside the pause may take so long, the stopping and resuming of threads and
   // at_instant left out. At least 10 us.
@@ -157,6 +178,7 @@ struct SaveSummary {
   pid_t pid = 0;
   Via via = Via::kWriteProtect;
   Instant instant = Instant::kNow;
+  TrackerWait tracker = TrackerWait::kAuto;  // as it was asked for
   Duration attach{0};
   Duration pause{0};  // first thread asked to stop to last one resumed, less at_instant
   PauseSummary paused;

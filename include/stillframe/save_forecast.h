@@ -20,6 +20,7 @@ struct TargetSurvey {
   Bytes memory;     // all that an image of it would describe
   Bytes present;    // of it there in memory or swap, and not copied inside the pause of wp and fork
   Bytes copied;     // what is copied inside that pause
+  Bytes of_files;   // part of that: private mappings of files, which wp and precopy copy before it
   Bytes huge;       // of the target's memory in huge pages
   Bytes available;  // for us, without swapping; all ones where the system doesn't say
   Duration stop{0};  // to stop all threads and let them go on
@@ -38,6 +39,7 @@ struct TargetSurvey {
 
 struct WayForecast {
   Via via = Via::kWriteProtect;
+  Instant instant = Instant::kNow;
   std::string obstacle = {};  // why it can't be done; empty when it can
   Duration pause{0};
   Duration duration{0};  // at the least: what the output takes is not known
@@ -46,7 +48,7 @@ struct WayForecast {
 
 struct SaveForecast {
   TargetSurvey survey;
-  std::array<WayForecast, 4> ways;  // wp, fork, stop, precopy
+  std::array<WayForecast, 5> ways;  // wp, fork, stop, precopy, wp with a late instant
   Via advice = Via::kWriteProtect;
   std::string reason;  // of the advice: a sentence without a full stop
 };

@@ -33,8 +33,9 @@ Outputs: null (/dev/null), a FILE, stall:50ms/250ms (a pipe whose reader stalls 
 stall:1s/once (one whose reader stalls for a second, once), limit:100M (one whose reader takes
 100 MiB a second).
 Methods: none (no save; always taken), skip, ramp, adaptive, off (throttles), fork, stop;
-and when asked for: precopy (Linux 6.7), self-fork (the workload forks, the child writes its memory
-out); NAME=COMMAND (run by sh -c with PID and OUTPUT in its environment; no commas).)";
+and when asked for: precopy (Linux 6.7), late (--instant late), self-fork (the workload
+forks, the child writes its memory out); NAME=COMMAND (run by sh -c with PID and OUTPUT in its
+environment; no commas).)";
 
 struct RawOptions {
   explicit RawOptions(OptionParser& p)

@@ -22,8 +22,10 @@ using Text = std::optional<std::string>;
 
 constexpr std::array<std::string_view, 4> kPolicies = {"skip", "ramp", "adaptive", "off"};
 constexpr std::array<std::string_view, 4> kWays = {"wp", "fork", "stop", "precopy"};
+constexpr std::array<std::string_view, 2> kInstants = {"now", "late"};
 constexpr std::array<std::string_view, 2> kKeepOrAbort = {"keep", "abort"};
 constexpr std::array<std::string_view, 3> kOnFull = {"wait", "spill", "abort"};
+constexpr std::array<std::string_view, 3> kTrackerWaits = {"auto", "spin", "block"};
 constexpr std::array<std::string_view, 4> kStyles = {"auto", "bar", "json", "none"};
 
 constexpr char kAbout[] =
@@ -41,6 +43,8 @@ struct RawOptions {
         force(p.AddFlag("force", 0, "Replace an existing file, which stays whole until then")),
         via(p.AddValue("via", 0, "wp|fork|stop|precopy",
                        "Write protection, a forked copy, stopped, or in rounds (wp)")),
+        instant(p.AddValue("instant", 0, "now|late",
+                           "Of wp: at once, or once all was copied while it runs (now)")),
         throttle(
             p.AddValue("throttle", 0, "skip|ramp|adaptive|off", "When the scan holds back (skip)")),
         fault_limit(p.AddValue("fault-limit", 0, "TIME", "A longer wait is a slow fault (5ms)")),
@@ -49,6 +53,8 @@ struct RawOptions {
         max_bandwidth(p.AddValue("max-bandwidth", 0, "SIZE", "Bytes per second to the output")),
         stage(p.AddValue("stage", 0, "SIZE", "Memory for copies on their way out (64M)")),
         max_stall(p.AddValue("max-stall", 0, "TIME", "Give up when a write waits longer (1s)")),
+        tracker(p.AddValue("tracker", 0, "auto|spin|block",
+                           "How the next write that has to be served is waited for (auto)")),
         on_full(p.AddValue("on-full", 0, "wait|spill|abort",
                            "When a write finds no room in the stage (spill)")),
         spill_dir(p.AddValue("spill-dir", 0, "DIR", "Where pages are spilled to (/var/tmp)")),
@@ -75,6 +81,7 @@ struct RawOptions {
   const Text& output;
   const bool& force;
   const Text& via;
+  const Text& instant;
   const Text& throttle;
   const Text& fault_limit;
   const Text& poll_time;
@@ -82,6 +89,7 @@ struct RawOptions {
   const Text& max_bandwidth;
   const Text& stage;
   const Text& max_stall;
+  const Text& tracker;
   const Text& on_full;
   const Text& spill_dir;
   const Text& spill_limit;
@@ -143,6 +151,27 @@ Result<void> FillVia(const Text& text, Via& to) {
   return {};
 }
 
+Result<void> FillInstant(const Text& text, SaveOptions& to) {
+  if (!text) return {};
+  STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--instant", *text, kInstants));
+  to.instant = choice == InstantName(Instant::kLate) ? Instant::kLate : Instant::kNow;
+  if (to.instant == Instant::kLate && to.via != Via::kWriteProtect) {
+    return Fail(ErrorCode::kUsage,
+                "--instant late can't be had with --via " + std::string(ViaName(to.via)),
+                "only --via wp knows it");
+  }
+  return {};
+}
+
+Result<void> FillTracker(const Text& text, TrackerWait& to) {
+  if (!text) return {};
+  STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--tracker", *text, kTrackerWaits));
+  for (const TrackerWait wait : {TrackerWait::kAuto, TrackerWait::kSpin, TrackerWait::kBlock}) {
+    if (choice == TrackerWaitName(wait)) to = wait;
+  }
+  return {};
+}
+
 Result<void> FillOnFull(const RawOptions& raw, SaveOptions& to) {
   if (raw.on_full) {
     STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--on-full", *raw.on_full, kOnFull));
@@ -165,12 +194,14 @@ Result<void> FillOnFull(const RawOptions& raw, SaveOptions& to) {
 
 Result<void> FillOptions(const RawOptions& raw, SaveOptions& to) {
   STILLFRAME_TRY(FillVia(raw.via, to.via));
+  STILLFRAME_TRY(FillInstant(raw.instant, to));
   STILLFRAME_TRY(FillThrottle(raw, to.throttle));
   STILLFRAME_TRY(
       SetSize("--max-bandwidth", raw.max_bandwidth, {KiB(64), GiB(1024)}, to.max_bandwidth));
   STILLFRAME_TRY(SetSize("--stage", raw.stage, {MiB(1), GiB(64)}, to.stage));
   STILLFRAME_TRY(
       SetDuration("--max-stall", raw.max_stall, {milliseconds(1), hours(1)}, to.max_stall));
+  STILLFRAME_TRY(FillTracker(raw.tracker, to.tracker));
   STILLFRAME_TRY(FillOnFull(raw, to));
   STILLFRAME_TRY(
       SetDuration("--pause-limit", raw.pause_limit, {microseconds(10), hours(1)}, to.pause_limit));

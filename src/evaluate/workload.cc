@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "evaluate/constant_pages.h"
 #include "evaluate/direct_reader.h"
 #include "evaluate/discarder.h"
+#include "evaluate/file_overwriter.h"
 #include "evaluate/latency_report.h"
 #include "evaluate/malloc_churn.h"
 #include "evaluate/protector.h"
@@ -41,7 +43,9 @@ int64_t Microseconds(Duration duration) {
 }  // namespace
 
 Workload::Workload(const WorkloadOptions& options) : options_(options), status_(options.status) {
-  if (Wants("constant") || Wants("direct") || Wants("uring") || Wants("uring-fixed")) {
+  const auto wants = [this](const char* part) { return Wants(part); };
+  constexpr std::array kReaders = {"constant", "direct", "overwrite", "uring", "uring-fixed"};
+  if (std::ranges::any_of(kReaders, wants)) {
     file_.emplace(options_.scratch, kFilePages, options_.seed);
   }
   AddWriters();
@@ -108,6 +112,12 @@ void Workload::AddMemoryParts() {
   if (Wants("constant")) {
     Add("constant", kConstantRate,
         std::make_unique<ConstantPages>(std::min(pages, kFilePages), *file_, seed + 7));
+  }
+  if (Wants("overwrite")) {
+    // Enough to be worth the watching of its mapping.
+    Add("overwrite", kMemoryPartRate,
+        std::make_unique<FileOverwriter>(std::clamp<size_t>(pages, 512, kFilePages), *file_,
+                                         seed + 8));
   }
   if (Wants("threads")) Add("threads", kThreadRate, std::make_unique<ThreadChurn>(64, seed + 9));
   if (Wants("spawn")) Add("spawn", kSpawnRate, std::make_unique<Spawner>(seed + 10));

@@ -141,8 +141,8 @@ Result<WorkloadOptions> Convert(const RawOptions& raw) {
 
 const std::set<std::string>& PartNames() {
   static const std::set<std::string> names = {
-      "random", "sequential", "churn",       "remap",   "protect", "threads",  "spawn",
-      "direct", "uring",      "uring-fixed", "discard", "shared",  "constant", "tickets"};
+      "random", "sequential",  "churn",   "remap",  "protect",  "threads",   "spawn",  "direct",
+      "uring",  "uring-fixed", "discard", "shared", "constant", "overwrite", "tickets"};
   return names;
 }
 

@@ -53,6 +53,17 @@ void Add(const uffd_msg& message, FaultMessages* out) {
   }
 }
 
+OpenOutcome ToOpenOutcome(const UffdResult& result) {
+  switch (result.outcome) {
+    case UffdOutcome::kDone:
+      return OpenOutcome::kOpened;
+    case UffdOutcome::kChanging:
+      return OpenOutcome::kChanging;
+    default:
+      return OpenOutcome::kGone;
+  }
+}
+
 }  // namespace
 
 Result<FaultChannel> FaultChannel::Connect(int userfaultfd, bool mark_holes) {
@@ -112,6 +123,12 @@ bool FaultChannel::Unregister(AddressRange range) const {
   return done;
 }
 
+bool FaultChannel::UnregisterFile(AddressRange range) const {
+  const bool done = UffdUnregister(fd_, range).ok();
+  FailPoint("uffd.unregister-file");
+  return done;
+}
+
 Result<void> FaultChannel::Arm(AddressRange range) const {
   UffdResult result;
   for (int i = 0; i < kArmTries; ++i) {
@@ -130,17 +147,24 @@ Result<void> FaultChannel::Arm(AddressRange range) const {
 OpenOutcome FaultChannel::Open(AddressRange range) const {
   const UffdResult result = UffdUnprotect(fd_, range);
   FailPoint("uffd.open");
-  switch (result.outcome) {
-    case UffdOutcome::kDone:
-      return OpenOutcome::kOpened;
-    case UffdOutcome::kChanging:
-      return OpenOutcome::kChanging;
-    default:
-      return OpenOutcome::kGone;
-  }
+  return ToOpenOutcome(result);
 }
 
-void FaultChannel::Wake(AddressRange range) const { UffdWake(fd_, range); }
+OpenOutcome FaultChannel::OpenQuietly(AddressRange range) const {
+  const UffdResult result = UffdUnprotectQuietly(fd_, range);
+  FailPoint("uffd.open-quietly");
+  return ToOpenOutcome(result);
+}
+
+void FaultChannel::Wake(AddressRange range) const {
+  UffdWake(fd_, range);
+  FailPoint("uffd.wake");
+}
+
+bool FaultChannel::IsCalm() const {
+  // The kernel looks for unread events first, and at the range, which is none, second.
+  return UffdUnprotect(fd_, {}).outcome == UffdOutcome::kRefused;
+}
 
 std::optional<size_t> FaultChannel::PendingFaults() const {
   if (!fdinfo_) return std::nullopt;

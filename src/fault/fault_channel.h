@@ -31,7 +31,7 @@ enum class OpenOutcome {
 
 struct WriteFault {
   TargetAddress address;  // as faulted, not rounded
-  pid_t tid = 0;          // in our pid namespace
+  pid_t tid = 0;          // as the thread itself knows it: of its own pid namespace
 };
 
 struct MemoryEvent {
@@ -51,8 +51,8 @@ struct FaultMessages {
 
 // Owns nothing of the target: the descriptor belongs to its Target.
 //
-// Thread rule: Open, Wake, Arm, Register and Unregister from any thread; Read by one. None of them
-// allocates.
+// Thread rule: Open, OpenQuietly, Wake, IsCalm, Arm, Register and Unregister from any thread; Read
+// by one. None of them allocates.
 class FaultChannel {
  public:
   // The handshake. Asks for the events that would make pages of the target go or move without a
@@ -82,12 +82,20 @@ class FaultChannel {
   // touched waits until the second call; if we die there it becomes a page of zeros, as it would
   // have anyway.
   bool Unregister(AddressRange range) const;
+  // The same for a mapping of a file, which can't be changed over: walks its page tables with the
+  // mmap lock held.
+  bool UnregisterFile(AddressRange range) const;
   // Write-protects. kUnsupported where nothing is registered, kTargetGone.
   Result<void> Arm(AddressRange range) const;
   // Un-protects and wakes.
   OpenOutcome Open(AddressRange range) const;
+  // Un-protects only: who waits there goes on waiting until Wake.
+  OpenOutcome OpenQuietly(AddressRange range) const;
   void Wake(AddressRange range) const;
 
+  // No event is unread; costs a fraction of asking how many faults are. False where it can't be
+  // told.
+  bool IsCalm() const;
   // How many faults wait to be read; none when the kernel doesn't say. Zero while the descriptor is
   // readable means that a non-fault event waits, and that its cause waits for us to read it.
   std::optional<size_t> PendingFaults() const;

@@ -27,6 +27,7 @@ size_t PageOfFile(uint64_t file_offset) {
 
 void IndexBuilder::AddData(TargetAddress address, std::span<const std::byte> block,
                            uint64_t file_offset, PageSource source) {
+  MakeRoom();
   for (size_t at = 0; repeats_ && at < block.size(); at += kPageSize.count) {
     page_checksums_.push_back(Checksum(block.subspan(at, kPageSize.count)));
   }
@@ -67,6 +68,7 @@ Result<void> IndexBuilder::AddLost(AddressRange range, std::string_view reason) 
 }
 
 void IndexBuilder::AddRange(const WireIndexEntry& entry) {
+  MakeRoom();
   if (!entries_.empty() && Continues(entries_.back(), entry)) {
     entries_.back().pages += entry.pages;
   } else {
@@ -74,8 +76,17 @@ void IndexBuilder::AddRange(const WireIndexEntry& entry) {
   }
 }
 
+void IndexBuilder::MakeRoom() {
+  if (!repeats_ || entries_.size() < most_entries_) return;
+  SavedMapping everything;
+  everything.saved = {TargetAddress{0}, TargetAddress{UINT64_MAX}};
+  KeepLast({&everything, 1});
+  most_entries_ = std::max(kFewEntries, entries_.size() * 2);
+}
+
 Result<void> IndexBuilder::Seal(std::span<const SavedMapping> mappings) {
   if (repeats_) KeepLast(mappings);
+  std::ranges::sort(superseded_, {}, &WireSuperseded::file_offset);
   std::sort(entries_.begin(), entries_.end(),
             [](const auto& a, const auto& b) { return a.address < b.address; });
   size_t kept = 0;

@@ -14,9 +14,16 @@
 
 namespace stillframe {
 
-// Ranges are of whole pages and not empty. Thread rule: one thread.
+// Ranges are of whole pages and not empty. With repeats, what was told and holds no more is let go
+// of each time that the entries have doubled: it costs 24 bytes for each block then, besides 8 for
+// each page in the file.
+//
+// Thread rule: one thread.
 class IndexBuilder {
  public:
+  // As few entries as are not worth looking through.
+  static constexpr size_t kFewEntries = 1 << 16;
+
   // From here on a page may be told of again, see PageSink::AllowRepeats. Before the first one.
   void AllowRepeats() { repeats_ = true; }
 
@@ -38,6 +45,8 @@ class IndexBuilder {
   std::span<const WireSuperseded> superseded() const { return superseded_; }
 
  private:
+  // Before something is added.
+  void MakeRoom();
   void KeepLast(std::span<const SavedMapping> mappings);
   // Keeps `part` of the entry. A block of which something else is gone is kept page by page: its
   // checksum is of all of it.
@@ -53,6 +62,7 @@ class IndexBuilder {
   // With repeats only: of each page in the file, in its order.
   std::vector<uint64_t> page_checksums_;
   std::vector<WireSuperseded> superseded_;
+  size_t most_entries_ = kFewEntries;  // before it is looked what of them still holds
 };
 
 }  // namespace stillframe

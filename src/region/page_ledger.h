@@ -22,15 +22,30 @@ struct PageLedger {
         settled(size),
         unmapped(size),
         discarded(size),
-        opened_hole(size) {}
+        opened_hole(size),
+        opened_saved(size) {}
 
-  PageBitmap present;      // populated and armed at the instant; constant after the pause
-  PageBitmap claimed;      // somebody saves it, or saved it
-  PageBitmap proven;       // its copy is certain
-  PageBitmap settled;      // its claimer is done with it: nobody waits for it any more
-  PageBitmap unmapped;     // gone by munmap or a mapping over it
-  PageBitmap discarded;    // given back by madvise(2)
-  PageBitmap opened_hole;  // not present at the instant, and opened for a write since
+  // Saved before the instant, which holds as long as nobody forgets it.
+  void NoteSaved(PageRun run) {
+    claimed.SetRun(run);
+    proven.SetRun(run);
+    settled.SetRun(run);
+  }
+  // It may not be at the instant what was saved. Until then only.
+  void Forget(PageRun run) {
+    claimed.ClearRun(run);
+    proven.ClearRun(run);
+    settled.ClearRun(run);
+  }
+
+  PageBitmap present;       // populated and armed at the instant; constant after the pause
+  PageBitmap claimed;       // somebody saves it, or saved it
+  PageBitmap proven;        // its copy is certain
+  PageBitmap settled;       // its claimer is done with it: nobody waits for it any more
+  PageBitmap unmapped;      // gone by munmap or a mapping over it
+  PageBitmap discarded;     // given back by madvise(2)
+  PageBitmap opened_hole;   // not present at the instant, and opened for a write since
+  PageBitmap opened_saved;  // saved before the instant, and opened for a write since
 };
 
 }  // namespace stillframe

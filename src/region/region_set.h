@@ -23,6 +23,9 @@ struct Region {
   int file = -1;
   uint64_t file_offset = 0;
   bool mergeable = false;  // KSM may merge its pages, which takes their marks
+  // All of the mapping that it is, or is a part of: what has to be registered as a whole. Empty
+  // where nobody asked for it.
+  AddressRange mapping = {};
 
   bool operator==(const Region&) const = default;
   bool shared() const { return file >= 0; }
@@ -45,16 +48,24 @@ class RegionSet {
   RegionSet() = default;
   // `regions` by address, not overlapping; their `first` is set here.
   explicit RegionSet(std::vector<Region> regions);
+  // The same with the `first` that they have: no page number twice, all below `pages`. Numbers that
+  // no region has may lie between.
+  RegionSet(std::vector<Region> regions, Pages pages);
 
+  // By address.
   std::span<const Region> regions() const { return regions_; }
+  // Page numbers are below this.
   Pages pages() const { return pages_; }
-  // The region of a page number below pages().
+  // The region of a page number that one has.
   const Region& RegionOf(PageIndex page) const;
   // Where the page stood at the instant: its address in the image.
   TargetAddress AddressOf(PageIndex page) const;
 
  private:
+  void SortByPage();
+
   std::vector<Region> regions_;
+  std::vector<size_t> by_page_;  // their places in regions_, by page number
   Pages pages_;
 };
 

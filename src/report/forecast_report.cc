@@ -21,6 +21,7 @@ std::string Percent(double share) { return std::to_string(std::lround(share * 10
 
 std::string WayLine(const WayForecast& way, bool advised) {
   std::string name(ViaName(way.via));
+  if (way.instant == Instant::kLate) name += " late";
   name.resize(7, ' ');
   std::string line = std::string(advised ? "* " : "  ") + name;
   if (!way.obstacle.empty()) return line + " " + Printable(way.obstacle) + "\n";
@@ -45,7 +46,9 @@ Json ForecastToJson(const SaveForecast& forecast) {
   report["sampled_pages"] = survey.sampled.count;
   report["ways"] = Json::array();
   for (const WayForecast& way : forecast.ways) {
-    Json one = {{"via", ViaName(way.via)}, {"possible", way.obstacle.empty()}};
+    Json one = {{"via", ViaName(way.via)},
+                {"instant", InstantName(way.instant)},
+                {"possible", way.obstacle.empty()}};
     if (way.obstacle.empty()) {
       one["pause_us"] = Microseconds(way.pause);
       one["duration_ms"] = Microseconds(way.duration) / 1000;
@@ -72,7 +75,7 @@ std::string ForecastToText(const SaveForecast& forecast) {
           "\n  sample    " + FormatCount(survey.sampled.count) + " pages\n\n";
   text += "  via          pause    at least  extra memory\n";
   for (const WayForecast& way : forecast.ways) {
-    text += WayLine(way, way.via == forecast.advice);
+    text += WayLine(way, way.via == forecast.advice && way.instant == Instant::kNow);
   }
   return text + "\nTake --via " + std::string(ViaName(forecast.advice)) + ": " + forecast.reason +
          ".\n";

@@ -84,7 +84,7 @@ std::string ThrottleLine(const SaveSummary& summary) {
 }
 
 std::string RoundsLine(const SaveSummary& summary) {
-  if (summary.via != Via::kPrecopy) return {};
+  if (summary.rounds.count == 0) return {};
   return "  rounds    " + FormatCount(summary.rounds.count) + ", " +
          FormatBytes(summary.rounds.copied) + " copied while it ran\n";
 }
@@ -121,6 +121,7 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
   report["pause"] = PauseToJson(summary);
   report["prearm"] = PrearmToJson(summary.prearm);
   report["instant"] = InstantName(summary.instant);
+  report["tracker"] = summary.via == Via::kWriteProtect ? TrackerWaitName(summary.tracker) : "none";
   report["exec_us"] = Microseconds(summary.at_instant);
   report["duration_ms"] =
       std::chrono::duration_cast<std::chrono::milliseconds>(summary.duration).count();
@@ -146,7 +147,8 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
 
 std::string SummaryToText(const SaveSummary& summary, std::string_view image, bool all) {
   std::string text = "saved process " + std::to_string(summary.pid) + " to " + Printable(image) +
-                     " via " + std::string(ViaName(summary.via)) + " in " +
+                     " via " + std::string(ViaName(summary.via)) +
+                     (summary.instant == Instant::kLate ? " late in " : " in ") +
                      FormatDuration(summary.duration) + "\n";
   text += PauseLine(summary);
   // The other ways make no write wait and hold nothing back.

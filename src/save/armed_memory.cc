@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <iterator>
 
 #include "base/fail_point.h"
 #include "save/page_armer.h"
+#include "save/region_numbers.h"
 #include "sys/mapped_file.h"
 #include "sys/pagemap.h"
 
@@ -20,7 +22,10 @@ constexpr int kOpenTries = 1000;
 // In huge reserved ranges the steps grow, or the walk itself would take seconds.
 constexpr uint64_t kMostSteps = 65536;
 // Mappings to one call: each costs a microsecond with the lock held.
-constexpr size_t kMostInGroup = 64;
+constexpr size_t kMostInGroup = 512;
+// The last one goes mapping by mapping: something comes between all the time that can't be part of
+// a group.
+constexpr int kReleaseTries = 4;
 constexpr AddressRange kEverything{{0}, {uint64_t{1} << 56}};
 
 std::string Describe(const Mapping& mapping) {
@@ -30,31 +35,53 @@ std::string Describe(const Mapping& mapping) {
   return mapping.name.empty() ? std::string(text) : std::string(text) + " (" + mapping.name + ")";
 }
 
+// Page numbers for memory that comes between the registering and the instant. They cost addresses
+// of ours only.
+constexpr uint64_t kSpareShare = 4;  // of the numbers used at first
+constexpr Pages kSpareAtLeast = ToPages(GiB(4));
+
+// What may be known of a page before the instant.
+constexpr PageBitmap PageLedger::*kLedgerBits[] = {&PageLedger::present, &PageLedger::claimed,
+                                                   &PageLedger::proven, &PageLedger::settled};
+constexpr PageBitmap ArmingLog::*kArmingBits[] = {
+    &ArmingLog::opened, &ArmingLog::stale, &ArmingLog::foreign, &ArmingLog::closed,
+    &ArmingLog::huge,   &ArmingLog::seen,  &ArmingLog::hot,     &ArmingLog::copied};
+
 void CopyBits(const PageBitmap& from, PageRun run, PageIndex to, PageBitmap* into) {
   ForEachSet(from, run, [&](PageRun set) {
     into->SetRun({to + (set.first - run.first), set.count});
   });
 }
 
-// What is known of the addresses that both have as memory of one kind.
+// What is known of the addresses that both have as memory of one kind, where there are not enough
+// page numbers left for them to keep theirs.
 void CarryOver(const TrackedMemory& before, TrackedMemory* now) {
   auto old = before.regions.regions().begin();
   const auto end = before.regions.regions().end();
   for (const Region& region : now->regions.regions()) {
     while (old != end && old->range.end <= region.range.begin) ++old;
     for (auto it = old; it != end && it->range.begin < region.range.end; ++it) {
-      if (it->page_size != region.page_size || it->shared() || region.shared()) continue;
+      if (!IsOneKind(*it, region)) continue;
       const AddressRange both = Intersect(it->range, region.range);
       const PageRun from = it->PagesIn(both);
       const PageIndex to = region.PagesIn(both).first;
-      CopyBits(before.ledger.present, from, to, &now->ledger.present);
-      CopyBits(before.arming.opened, from, to, &now->arming.opened);
-      CopyBits(before.arming.stale, from, to, &now->arming.stale);
-      CopyBits(before.arming.closed, from, to, &now->arming.closed);
-      CopyBits(before.arming.huge, from, to, &now->arming.huge);
-      now->arming.any_stale.store(before.arming.any_stale.load());
-      CopyBits(before.arming.hot, from, to, &now->arming.hot);
+      for (const auto bits : kLedgerBits) {
+        CopyBits(before.ledger.*bits, from, to, &(now->ledger.*bits));
+      }
+      for (const auto bits : kArmingBits) {
+        CopyBits(before.arming.*bits, from, to, &(now->arming.*bits));
+      }
     }
+  }
+  now->arming.any_stale.store(before.arming.any_stale.load());
+  now->arming.any_foreign = before.arming.any_foreign;
+}
+
+// So that what is counted is of pages that somebody has.
+void Forget(PageRun pages, TrackedMemory* memory) {
+  for (PageBitmap* bits :
+       {&memory->ledger.present, &memory->arming.opened, &memory->arming.stale}) {
+    ForEachSet(*bits, pages, [bits](PageRun set) { bits->ClearRun(set); });
   }
 }
 
@@ -71,17 +98,46 @@ Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
   return {};
 }
 
-Result<std::vector<AddressRange>> ArmedMemory::RegisterUnwatched(std::vector<PlannedMapping>* plan,
-                                                                 const PageWatch& watch) {
-  std::vector<AddressRange> fresh;
-  for (PlannedMapping& planned : *plan) {
-    if (planned.treatment != Treatment::kArm || !HoldFile(&planned)) continue;
+Result<void> ArmedMemory::RegisterStretch(std::span<PlannedMapping> stretch, const PageWatch& watch,
+                                          std::vector<AddressRange>* fresh) {
+  for (PlannedMapping& planned : stretch) {
+    if (!HoldFile(&planned)) continue;
     STILLFRAME_ASSIGN(const bool watched, watch.IsWatched(planned.mapping.range));
     if (watched) continue;
     STILLFRAME_TRY(RegisterOne(&planned));
-    if (planned.treatment == Treatment::kArm) fresh.push_back(planned.mapping.range);
+    if (planned.treatment == Treatment::kArm) fresh->push_back(planned.mapping.range);
+  }
+  return {};
+}
+
+Result<void> ArmedMemory::RegisterAnew(std::vector<PlannedMapping>* plan) {
+  registered_.clear();
+  return Register(plan);
+}
+
+Result<std::vector<AddressRange>> ArmedMemory::RegisterUnwatched(std::vector<PlannedMapping>* plan,
+                                                                 const PageWatch& watch) {
+  std::vector<AddressRange> fresh;
+  for (size_t first = 0; first < plan->size();) {
+    const std::span stretch = std::span(*plan).subspan(first, EndOfStretch(*plan, first) - first);
+    first += stretch.size();
+    if (stretch.front().treatment != Treatment::kArm) continue;
+    // Mostly all of it is, and one call tells.
+    STILLFRAME_ASSIGN(const bool all,
+                      watch.IsWatched({stretch.front().saved.begin, stretch.back().saved.end}));
+    if (!all) STILLFRAME_TRY(RegisterStretch(stretch, watch, &fresh));
   }
   return fresh;
+}
+
+void ArmedMemory::LeaveRefused(std::vector<PlannedMapping>* plan) const {
+  for (PlannedMapping& planned : *plan) {
+    const auto refused = refused_.find(planned.mapping.range.begin);
+    const bool same = refused != refused_.end() && refused->second == planned.mapping.range.end;
+    if (same && planned.treatment == Treatment::kArm) {
+      planned.treatment = Treatment::kCopy;
+    }
+  }
 }
 
 bool ArmedMemory::HoldFile(PlannedMapping* planned) {
@@ -103,6 +159,7 @@ Result<void> ArmedMemory::RegisterOne(PlannedMapping* planned) {
       registered_[range.begin] = range.end;
       break;
     case RegisterOutcome::kRefused:
+      refused_[range.begin] = range.end;
       planned->treatment = Treatment::kCopy;
       break;
     case RegisterOutcome::kGone:
@@ -118,7 +175,7 @@ Result<void> ArmedMemory::RegisterOne(PlannedMapping* planned) {
   return {};
 }
 
-RegionSet ArmedMemory::RegionsOf(std::span<const PlannedMapping> plan) const {
+std::vector<Region> ArmedMemory::RegionsOf(std::span<const PlannedMapping> plan) const {
   std::vector<Region> regions;
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
@@ -128,22 +185,39 @@ RegionSet ArmedMemory::RegionsOf(std::span<const PlannedMapping> plan) const {
                        .page_size = planned.mapping.kernel_page_size,
                        .file = planned.mapping.shared ? file->second.get() : -1,
                        .file_offset = planned.mapping.file_offset,
-                       .mergeable = planned.mapping.mergeable});
+                       .mergeable = planned.mapping.mergeable,
+                       .mapping = planned.mapping.range});
   }
-  return RegionSet(std::move(regions));
+  return regions;
 }
 
 MappedPtr<TrackedMemory> ArmedMemory::MakeTracked(std::span<const PlannedMapping> plan) const {
-  return MakeMapped<TrackedMemory>(RegionsOf(plan));
+  RegionSet regions(RegionsOf(plan));
+  const Pages spare = std::max(kSpareAtLeast, regions.pages() / kSpareShare);
+  return MakeMapped<TrackedMemory>(std::move(regions), spare);
 }
 
 MappedPtr<TrackedMemory> ArmedMemory::BringUpToDate(std::span<const PlannedMapping> plan,
                                                     MappedPtr<TrackedMemory>& before) const {
-  RegionSet regions = RegionsOf(plan);
-  if (std::ranges::equal(regions.regions(), before->regions.regions())) return std::move(before);
-  auto now = MakeMapped<TrackedMemory>(std::move(regions));
-  CarryOver(*before, now.get());
+  std::vector<Region> mappings = RegionsOf(plan);
+  auto numbers = RenumberRegions(mappings, before->regions, before->room());
+  if (!numbers) {
+    auto now = MakeTracked(plan);
+    CarryOver(*before, now.get());
+    return now;
+  }
+  if (std::ranges::equal(numbers->regions.regions(), before->regions.regions())) {
+    return std::move(before);
+  }
+  auto now = MakeMapped<TrackedMemory>(std::move(numbers->regions), *before);
+  for (const PageRun pages : numbers->retired) Forget(pages, now.get());
+  if (now->arming.listed)
+    std::ranges::copy(numbers->fresh, std::back_inserter(now->arming.unknown));
   return now;
+}
+
+void ArmedMemory::CatchUp(const TrackedMemory& before, TrackedMemory* now) {
+  if (before.records != now->records) CarryOver(before, now);
 }
 
 Result<void> ArmedMemory::Arm(std::span<const PlannedMapping> plan, TrackedMemory* tracked) {
@@ -152,7 +226,7 @@ Result<void> ArmedMemory::Arm(std::span<const PlannedMapping> plan, TrackedMemor
   STILLFRAME_TRY(NotePresent(plan, true, tracked));
   PageArmer armer(target_, channel_, *tracked);
   for (const Region& region : tracked->regions.regions()) {
-    STILLFRAME_TRY(ArmsWherePopulated(region) ? armer.ArmRest(region) : ArmRange(region.range));
+    STILLFRAME_TRY(ArmsWherePopulated(region) ? armer.ArmRest(region) : ArmRange(region));
   }
   // All others after: what a worker of the kernel populates from here on is no page of the instant,
   // and is not armed.
@@ -163,13 +237,12 @@ Result<void> ArmedMemory::Arm(std::span<const PlannedMapping> plan, TrackedMemor
 
 Result<void> ArmedMemory::NotePresent(std::span<const PlannedMapping> plan, bool hugetlb,
                                       TrackedMemory* tracked) const {
-  auto region = tracked->regions.regions().begin();
-  for (const PlannedMapping& planned : plan) {
-    if (planned.treatment != Treatment::kArm) continue;
-    if (planned.mapping.hugetlb == hugetlb && !ArmsWherePopulated(*region)) {
-      STILLFRAME_TRY(NotePresentIn(*region, planned, tracked));
-    }
-    ++region;
+  auto planned = plan.begin();
+  for (const Region& region : tracked->regions.regions()) {
+    // Both by address; every region is of a mapping that is planned to be armed.
+    while (planned->mapping.range.end <= region.range.begin) ++planned;
+    if (planned->mapping.hugetlb != hugetlb || ArmsWherePopulated(region)) continue;
+    STILLFRAME_TRY(NotePresentIn(region, *planned, tracked));
   }
   return {};
 }
@@ -178,11 +251,13 @@ bool ArmedMemory::ArmsWherePopulated(const Region& region) const {
   return region.page_size == kPageSize && !region.shared() && target_.pid() != getpid();
 }
 
-Result<void> ArmedMemory::ArmRange(AddressRange range) {
-  Result<void> armed = channel_.Arm(range);
+Result<void> ArmedMemory::ArmRange(const Region& region) {
+  Result<void> armed = channel_.Arm(region.range);
   if (armed || armed.error().code == ErrorCode::kTargetGone) return armed;
   // The mapping that was registered went, and one like it came to the same place.
-  if (channel_.Register(range) == RegisterOutcome::kDone) armed = channel_.Arm(range);
+  if (channel_.Register(region.mapping) == RegisterOutcome::kDone) {
+    armed = channel_.Arm(region.range);
+  }
   return armed;
 }
 
@@ -215,16 +290,29 @@ void ArmedMemory::Release(const TrackedMemory* tracked) {
     const auto after = ours.lower_bound(range.end);
     return after != ours.begin() && std::prev(after)->second > range.begin;
   };
-  const auto mappings = target_.ReadMappings(false);
-  if (!mappings) return;  // gone, or out of descriptors: the close does it, less gently
-  for (const Mapping& mapping : *mappings) {
+  const auto opened = target_.ReadMappings(false);
+  if (!opened) return;  // gone, or out of descriptors: the close does it, less gently
+  for (const Mapping& mapping : *opened) {
     if (is_ours(mapping.range)) OpenInSteps(mapping.range);
   }
-  for (size_t first = 0; first < mappings->size();) {
+  for (int i = 0; i < kReleaseTries; ++i) {
+    // To open took a while: by old boundaries a mapping that grew or moved would be cut in two.
+    const auto mappings = target_.ReadMappings(false);
+    if (!mappings) return;
+    if (UnregisterGroups(*mappings, is_ours, i + 1 < kReleaseTries ? kMostInGroup : 1)) break;
+  }
+  registered_.clear();
+}
+
+bool ArmedMemory::UnregisterGroups(std::span<const Mapping> mappings,
+                                   const std::function<bool(AddressRange)>& is_ours,
+                                   size_t most) const {
+  bool all = true;
+  for (size_t first = 0; first < mappings.size();) {
     size_t last = first;
     bool any = false;
-    while (last < mappings->size() && last - first < kMostInGroup) {
-      const Mapping& mapping = (*mappings)[last];
+    while (last < mappings.size() && last - first < most) {
+      const Mapping& mapping = mappings[last];
       const bool mine = is_ours(mapping.range);
       // Private anonymous memory may stand between ours: no call over all of them is refused for
       // it.
@@ -232,10 +320,10 @@ void ArmedMemory::Release(const TrackedMemory* tracked) {
       any = any || mine;
       ++last;
     }
-    if (any) UnregisterGroup(*mappings, first, last);
+    if (any && !UnregisterGroup(mappings, first, last)) all = false;
     first = std::max(last, first + 1);
   }
-  registered_.clear();
+  return all;
 }
 
 void ArmedMemory::OpenInSteps(AddressRange range) const {
@@ -253,15 +341,12 @@ void ArmedMemory::OpenInSteps(AddressRange range) const {
   }
 }
 
-void ArmedMemory::UnregisterGroup(std::span<const Mapping> mappings, size_t first,
+bool ArmedMemory::UnregisterGroup(std::span<const Mapping> mappings, size_t first,
                                   size_t last) const {
   AddressRange range{mappings[first].range.begin, mappings[last - 1].range.end};
   if (first > 0) range.begin = mappings[first - 1].range.end;
   if (last < mappings.size()) range.end = mappings[last].range.begin;
-  if (channel_.Unregister(range)) return;
-  // Something came between that can't be part of it: one by one.
-  for (const Mapping& mapping : mappings.subspan(first, last - first))
-    channel_.Unregister(mapping.range);
+  return channel_.Unregister(range);
 }
 
 }  // namespace stillframe

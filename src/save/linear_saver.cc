@@ -87,11 +87,11 @@ Result<void> LinearSaver::WalkRegion(PageRun region, const std::function<Result<
 
 Pages LinearSaver::Together(PageRun run, Pages unit) const {
   const PageBitmap& huge = parts_.memory.arming.huge;
-  if (unit.count > 1 || run.count < kHugePage || !huge.Test(run.first)) return unit;
+  if (unit.count > 1 || run.count < kHugePagePages || !huge.Test(run.first)) return unit;
   const TargetAddress begin = parts_.memory.regions.AddressOf(run.first);
-  if (begin.value % ToBytes(kHugePage).count != 0) return unit;
-  const bool fits = parts_.stage.run_pages() * parts_.stage.run_buffers() >= kHugePage;
-  return fits && huge.NextClear({run.first, kHugePage}).empty() ? kHugePage : unit;
+  if (begin.value % kHugePage.count != 0) return unit;
+  const bool fits = parts_.stage.run_pages() * parts_.stage.run_buffers() >= kHugePagePages;
+  return fits && huge.NextClear({run.first, kHugePagePages}).empty() ? kHugePagePages : unit;
 }
 
 Pages LinearSaver::BeforeHugePage(PageRun run) const {
@@ -99,7 +99,7 @@ Pages LinearSaver::BeforeHugePage(PageRun run) const {
   if (parts_.memory.arming.huge.Test(run.first)) {
     // One of which somebody has a part already: it is split as it is.
     const uint64_t at = ToPages(Bytes{parts_.memory.regions.AddressOf(run.first).value}).count;
-    return std::min(run.count, Pages{kHugePage.count - at % kHugePage.count});
+    return std::min(run.count, Pages{kHugePagePages.count - at % kHugePagePages.count});
   }
   const PageRun rest{run.first + Pages{1}, run.count - Pages{1}};
   const PageRun huge = parts_.memory.arming.huge.NextSet(rest);

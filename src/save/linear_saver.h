@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "fault/fault_channel.h"
 #include "fault/fault_log.h"
+#include "region/huge_page.h"
 #include "stillframe/error.h"
 #include "stillframe/page_sink.h"
 #include "stillframe/target.h"
@@ -57,9 +58,8 @@ class LinearSaver {
   bool holding_back() const { return holding_back_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kMostPages = 512;  // of one run: a huge page
-  static constexpr Pages kHugePage{512};
-  static constexpr size_t kMostBuffers = 128;  // that hold one run
+  static constexpr size_t kMostPages = kHugePagePages.count;  // of one run
+  static constexpr size_t kMostBuffers = 128;                 // that hold one run
 
   // How many pages from run.first on have to be opened by one call: a page of hugetlb, or a
   // transparent huge page that nobody has any of, which then stays one.

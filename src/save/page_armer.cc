@@ -1,6 +1,7 @@
 #include "save/page_armer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "sys/pagemap.h"
@@ -28,7 +29,23 @@ AddressRange Blocks(const Region& region, AddressRange range) {
   return Intersect(blocks, region.range);
 }
 
+std::vector<PageRun> TakeFrom(PageBitmap* list, PageRun within) {
+  std::vector<PageRun> runs;
+  ForEachSet(*list, within, [&](PageRun run) {
+    list->ClearRun(run);
+    runs.push_back(run);
+  });
+  return runs;
+}
+
 }  // namespace
+
+void ForgetCopies(PageRun run, TrackedMemory& memory) {
+  ForEachSet(memory.arming.copied, run, [&memory](PageRun copied) {
+    memory.arming.copied.ClearRun(copied);
+    memory.ledger.Forget(copied);
+  });
+}
 
 Result<void> PageArmer::ScanInWindows(AddressRange range,
                                       const std::function<void(const PopulatedRun&)>& found) const {
@@ -106,6 +123,7 @@ Result<void> PageArmer::ArmOpened(const Region& region, Phase phase) {
   ForEachSet(log.opened, region.run(), [&](PageRun run) {
     // Before it is armed: a write that comes after is noted again.
     log.opened.ClearRun(run);
+    ForgetCopies(run, memory_);
     ForEachSet(log.seen, run, [&log](PageRun again) { log.hot.SetRun(again); });
     log.seen.SetRun(run);
     if (!pending.empty() && run.first - pending.end() <= kBridged) {
@@ -116,6 +134,20 @@ Result<void> PageArmer::ArmOpened(const Region& region, Phase phase) {
   });
   arm(pending);
   return result;
+}
+
+std::vector<PageRun> PageArmer::TakeStale(const Region& region) {
+  return TakeFrom(&memory_.arming.stale, region.run());
+}
+
+std::vector<PageRun> PageArmer::TakeForeign(const Region& region) {
+  return TakeFrom(&memory_.arming.foreign, region.run());
+}
+
+void PageArmer::AskAnew(PageRun run) {
+  memory_.ledger.present.ClearRun(run);
+  memory_.arming.closed.ClearRun(run);
+  ForgetCopies(run, memory_);
 }
 
 void PageArmer::ListUnknown(const Region& region) {
@@ -138,20 +170,21 @@ Result<void> PageArmer::ArmRest(const Region& region) {
   };
   // What is stale is asked for anew, as if it had never been armed.
   std::vector<PageRun> stale;
-  if (log.any_stale.load()) {
-    ForEachSet(log.stale, region.run(), [&](PageRun run) {
-      memory_.ledger.present.ClearRun(run);
-      log.opened.ClearRun(run);
-      log.closed.ClearRun(run);
-      stale.push_back(run);
-    });
+  if (log.any_stale.load()) stale = TakeStale(region);
+  if (log.any_foreign) std::ranges::copy(TakeForeign(region), std::back_inserter(stale));
+  for (const PageRun run : stale) {
+    AskAnew(run);
+    log.opened.ClearRun(run);
   }
   STILLFRAME_TRY(ArmOpened(region, Phase::kPaused));
   if (!log.listed) return ForEachUnknown(region, ask);
   for (const PageRun run : stale) STILLFRAME_TRY(ask(run));
-  const auto first = std::ranges::lower_bound(log.unknown, region.first, {}, &PageRun::first);
-  for (auto run = first; run != log.unknown.end() && run->first < region.run().end(); ++run) {
-    STILLFRAME_TRY(ask(*run));
+  // A mapping may have come apart since.
+  auto run = std::ranges::partition_point(
+      log.unknown, [&region](const PageRun& unknown) { return unknown.end() <= region.first; });
+  for (; run != log.unknown.end() && run->first < region.run().end(); ++run) {
+    const PageIndex first = std::max(run->first, region.first);
+    STILLFRAME_TRY(ask({first, std::min(run->end(), region.run().end()) - first}));
   }
   return {};
 }
@@ -189,14 +222,14 @@ Result<void> PageArmer::ArmStep(const Region& region, AddressRange step, Phase p
   Result<void> armed = channel_.Arm(step);
   if (armed || armed.error().code == ErrorCode::kTargetGone) return armed;
   if (phase == Phase::kRunning) {
-    // Something else is there by now.
-    memory_.arming.stale.SetRun(region.PagesIn(step));
-    memory_.arming.any_stale.store(true);
+    // Something else is there by now, and stays so: to ask for it again and again is in vain.
+    memory_.arming.foreign.SetRun(region.PagesIn(step));
+    memory_.arming.any_foreign = true;
     return target_.CheckAlive();
   }
   // The mapping that was registered went, and one like it came to the same place. All of it: to
   // register a part would split it.
-  if (channel_.Register(region.range) == RegisterOutcome::kDone) armed = channel_.Arm(step);
+  if (channel_.Register(region.mapping) == RegisterOutcome::kDone) armed = channel_.Arm(step);
   return armed;
 }
 

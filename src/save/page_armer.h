@@ -15,6 +15,14 @@
 
 namespace stillframe {
 
+// KSM takes the marks of what it merges, and tells nobody: such memory is armed inside the pause.
+inline bool CanBeArmedEarly(const Region& region) {
+  return region.page_size == kPageSize && !region.shared() && !region.mergeable;
+}
+
+// Whatever was copied of the run before the instant: no copy of it holds any more.
+void ForgetCopies(PageRun run, TrackedMemory& memory);
+
 // Only blocks of 2 MiB that hold a page are armed: where there is none there is mostly no page
 // table either, and to mark its holes would build one.
 //
@@ -25,7 +33,7 @@ class PageArmer {
   PageArmer(const Target& target, const FaultChannel& channel, TrackedMemory& memory)
       : target_(target), channel_(channel), memory_(memory) {}
 
-  // While the target runs. What turns out gone is noted as stale.
+  // While the target runs. What turns out to be something else's is noted as foreign, and left.
   //
   // First the blocks that hold anything are armed, then it is asked which pages they hold: what
   // came into being between the two came with a fault.
@@ -33,6 +41,12 @@ class PageArmer {
   // The same where a page may have come into being since without a fault.
   Result<void> ArmNew(const Region& region);
   Result<void> ArmOpened(const Region& region) { return ArmOpened(region, Phase::kRunning); }
+
+  // What is stale, or foreign, taken off its list. Something may be stale again right after.
+  std::vector<PageRun> TakeStale(const Region& region);
+  std::vector<PageRun> TakeForeign(const Region& region);
+  // As if the run had never been armed: what is there is not known. For ArmNew, or ArmRest.
+  void AskAnew(PageRun run);
 
   // Adds to the list what may still come into being without a fault. The regions by address, each
   // once, when no more of them is armed before the pause.

@@ -36,7 +36,8 @@ Result<void> PausedCopies::Reserve(const StillMemory& memory,
                                    Bytes more) {
   budget_ = MemoryBudget(available);
   STILLFRAME_ASSIGN(Bytes size, BytesToCopy(memory, planned));
-  size += more;
+  // No copy may end in the middle of a page, so no chunk may.
+  size += ToBytes(ToPages(more + kPageSize - Bytes{1}));
   if (size.count == 0) return {};
   STILLFRAME_TRY(budget_.Take(size));
   STILLFRAME_ASSIGN(MappedMemory chunk, MapMemory(size));
@@ -92,7 +93,7 @@ Result<void> PausedCopies::TakeStretch(const MappingContents& contents, const St
 
 Result<std::span<std::byte>> PausedCopies::Room(Bytes wanted) {
   if (chunks_.empty() || used_ == chunks_.back().size()) {
-    const Bytes size = std::max(wanted, std::min(kChunk, budget_.left()));
+    const Bytes size = std::max(wanted, ToBytes(ToPages(std::min(kChunk, budget_.left()))));
     STILLFRAME_TRY(budget_.Take(size));
     STILLFRAME_ASSIGN(MappedMemory chunk, MapMemory(size));
     chunks_.push_back(std::move(chunk));

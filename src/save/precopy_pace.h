@@ -3,8 +3,8 @@
 #define STILLFRAME_SAVE_PRECOPY_PACE_H_
 
 #include <cstdint>
-#include <optional>
 
+#include "save/vain_rounds.h"
 #include "stillframe/units.h"
 
 namespace stillframe {
@@ -14,9 +14,6 @@ class PrecopyPace {
  public:
   // That many rounds at the most, whatever comes of them.
   static constexpr uint64_t kMostRounds = 20;
-  // Rounds in a row that made the pause hardly shorter: more would not either.
-  static constexpr int kMostVainRounds = 2;
-
   // What may be spent inside the pause.
   explicit PrecopyPace(Duration limit) : limit_(limit) {}
 
@@ -34,8 +31,7 @@ class PrecopyPace {
  private:
   const Duration limit_;
   uint64_t rounds_ = 0;
-  int vain_ = 0;
-  std::optional<Duration> shortest_;
+  VainRounds vain_;
 };
 
 }  // namespace stillframe

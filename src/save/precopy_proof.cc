@@ -6,11 +6,12 @@ void PrecopyProof::Unchanged(AddressRange range, const Doubts& doubts) const {
   if (!range.empty()) copied_.ForEachMissing(range, doubts.copy);
 }
 
-Result<void> PrecopyProof::FindDoubts(const PlannedMapping& planned, Bytes step,
+Result<void> PrecopyProof::FindDoubts(std::span<const PlannedMapping> stretch, Bytes step,
                                       const Doubts& doubts) const {
-  const bool of_file = MayShowFile(planned.mapping);
-  TargetAddress at = planned.saved.begin;
-  STILLFRAME_TRY(watch_.FindChanged(planned.saved, of_file, step, [&](const WatchedRun& run) {
+  const bool of_file = MayShowFile(stretch.front().mapping);
+  const AddressRange all{stretch.front().saved.begin, stretch.back().saved.end};
+  TargetAddress at = all.begin;
+  STILLFRAME_TRY(watch_.FindChanged(all, of_file, step, [&](const WatchedRun& run) {
     Unchanged({at, run.range.begin}, doubts);
     at = run.range.end;
     const bool own = (run.present || run.swapped) && !run.zero && !run.of_file;
@@ -25,7 +26,7 @@ Result<void> PrecopyProof::FindDoubts(const PlannedMapping& planned, Bytes step,
       doubts.copy(run.range);
     }
   }));
-  Unchanged({at, planned.saved.end}, doubts);
+  Unchanged({at, all.end}, doubts);
   return {};
 }
 

@@ -3,6 +3,7 @@
 #define STILLFRAME_SAVE_PRECOPY_PROOF_H_
 
 #include <functional>
+#include <span>
 
 #include "save/copied_pages.h"
 #include "save/save_plan.h"
@@ -42,7 +43,14 @@ class PrecopyProof {
   };
   // Tells of all pages of planned.saved for which no copy holds, by address; runs may touch.
   // `step`: see PageWatch::FindChanged.
-  Result<void> FindDoubts(const PlannedMapping& planned, Bytes step, const Doubts& doubts) const;
+  Result<void> FindDoubts(const PlannedMapping& planned, Bytes step, const Doubts& doubts) const {
+    STILLFRAME_TRY(FindDoubts({&planned, 1}, step, doubts));
+    return watch_.CheckThere();
+  }
+  // The same of mappings that make up one stretch, see EndOfStretch. Of an address space that is
+  // gone it may tell anything: ask PageWatch::CheckThere afterwards.
+  Result<void> FindDoubts(std::span<const PlannedMapping> stretch, Bytes step,
+                          const Doubts& doubts) const;
 
  private:
   // Those of `range` that were not copied.

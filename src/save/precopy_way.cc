@@ -1,10 +1,9 @@
 #include "save/precopy_way.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/fail_point.h"
+#include "save/file_release.h"
 #include "save/without_exceptions.h"
 
 namespace stillframe {
@@ -17,9 +16,6 @@ constexpr Bytes kWholeMapping{UINT64_MAX};
 // this; larger ones are worth another short pause, to register them as well.
 constexpr Bytes kWorthRegistering = MiB(16);
 constexpr int kMostRegistrations = 4;
-// A ring that is in use can't always be asked.
-constexpr int kLooksAtRings = 20;
-constexpr useconds_t kBetweenLooks = 2000;
 
 }  // namespace
 
@@ -122,48 +118,47 @@ Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
 }
 
 Result<void> PrecopyWay::CopyOnce(std::span<const AddressRange> fresh) {
-  STILLFRAME_TRY(NotePinned());
+  STILLFRAME_TRY(LookAtPinned());
   STILLFRAME_TRY(rounds_.Copy(context_.planner.plan(), fresh));
   // Those that were registered while pages were armed.
-  return NotePinned();
+  return LookAtPinned();
 }
 
-Result<void> PrecopyWay::NotePinned() {
-  Result<void> looked;
-  for (int i = 0; i < kLooksAtRings; ++i) {
-    STILLFRAME_TRY(context_.CheckCancelled());
-    pinned_ = PinnedMemory();
-    looked = pinned_.Look(*context_.target, context_.planner.mappings());
-    if (looked || looked.error().code != ErrorCode::kLimit) break;
-    usleep(kBetweenLooks);
-  }
-  DistrustPinned(pinned_.buffers());
+Result<void> PrecopyWay::LookAtPinned() {
+  const auto looked = pinned_.Look(*context_.target, context_.planner.mappings(),
+                                   [this] { return context_.CheckCancelled(); });
+  pinned_.Distrust(&copied_);
   return looked;
-}
-
-void PrecopyWay::DistrustPinned(std::span<const AddressRange> pinned) {
-  for (const AddressRange range : pinned) ever_pinned_.emplace(range.begin, range.end);
-  for (const auto& [begin, end] : ever_pinned_) copied_.Remove({begin, end});
 }
 
 Result<PrecopyWay::Outlook> PrecopyWay::LookAhead() {
   Outlook outlook;
   const TimePoint begin = context_.clock.Now();
   STILLFRAME_TRY(context_.planner.Refresh());
-  for (const PlannedMapping& planned : context_.planner.plan()) {
-    STILLFRAME_TRY(context_.CheckCancelled());
-    if (planned.treatment != Treatment::kArm) continue;
-    STILLFRAME_TRY(proof_.FindDoubts(
-        planned, kScanStep,
-        {.copy = [&](AddressRange range) { outlook.to_copy += range.size(); },
-         .zero = [](AddressRange) {},
-         .unwatched = [&](AddressRange range) { outlook.unwatched += range.size(); }}));
-  }
+  // To try it again is worth no stop.
+  armed_->LeaveRefused(&context_.planner.plan());
+  STILLFRAME_TRY(FindDoubts(
+      kScanStep, {.copy = [&](AddressRange range) { outlook.to_copy += range.size(); },
+                  .zero = [](AddressRange) {},
+                  .unwatched = [&](AddressRange range) { outlook.unwatched += range.size(); }}));
   outlook.pause = context_.clock.Now() - begin;
   STILLFRAME_ASSIGN(const Bytes unarmed, BytesToCopy(memory_, context_.planner.plan()));
   outlook.pause += rounds_.ReadTime(ToPages(outlook.to_copy + unarmed));
   FailPoint("precopy.counted");
   return outlook;
+}
+
+Result<void> PrecopyWay::FindDoubts(Bytes step, const PrecopyProof::Doubts& doubts) {
+  const std::span<const PlannedMapping> plan = context_.planner.plan();
+  for (size_t first = 0; first < plan.size();) {
+    STILLFRAME_TRY(context_.CheckCancelled());
+    const size_t end = EndOfStretch(plan, first);
+    if (plan[first].treatment == Treatment::kArm) {
+      STILLFRAME_TRY(proof_.FindDoubts(plan.subspan(first, end - first), step, doubts));
+    }
+    first = end;
+  }
+  return watch_.CheckThere();
 }
 
 Result<void> PrecopyWay::WhilePaused() {
@@ -185,23 +180,26 @@ Result<void> PrecopyWay::WhilePaused() {
 }
 
 Result<std::vector<AddressRange>> PrecopyWay::FindRest() {
-  STILLFRAME_ASSIGN(const std::vector<AddressRange> pinned,
-                    pinned_.Find(*context_.target, context_.planner.mappings()));
-  DistrustPinned(pinned);
+  STILLFRAME_TRY(pinned_.Find(*context_.target, context_.planner.mappings()));
+  pinned_.Distrust(&copied_);
   std::vector<AddressRange> rest;
-  for (const PlannedMapping& planned : context_.planner.plan()) {
-    if (planned.treatment != Treatment::kArm) continue;
-    STILLFRAME_TRY(
-        proof_.FindDoubts(planned, kWholeMapping,
-                          {.copy = [&](AddressRange range) { AppendRange(range, &rest); },
-                           .zero = [this](AddressRange range) { AppendRange(range, &zeros_); }}));
-  }
+  STILLFRAME_TRY(FindDoubts(kWholeMapping,
+                            {.copy = [&](AddressRange range) { AppendRange(range, &rest); },
+                             .zero = [this](AddressRange range) { AppendRange(range, &zeros_); }}));
   FailPoint("precopy.proven");
   return rest;
 }
 
 void PrecopyWay::Release() {
-  if (armed_) armed_->Release(nullptr);
+  if (!armed_) return;
+  const std::span<const PlannedMapping> plan = context_.planner.plan();
+  ReleaseFiles(*context_.target, *channel_, [plan](AddressRange range) {
+    const auto planned = std::ranges::partition_point(
+        plan, [&](const PlannedMapping& other) { return other.mapping.range.end <= range.begin; });
+    return planned != plan.end() && planned->treatment == Treatment::kArm &&
+           planned->mapping.range.Overlaps(range);
+  });
+  armed_->Release(nullptr);
 }
 
 Result<std::vector<RangeReason>> PrecopyWay::Finish() {

@@ -4,16 +4,14 @@
 #define STILLFRAME_SAVE_PRECOPY_WAY_H_
 
 #include <optional>
-#include <set>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "fault/fault_channel.h"
 #include "save/armed_memory.h"
 #include "save/copied_pages.h"
 #include "save/paused_copy.h"
-#include "save/pinned_pages.h"
+#include "save/pinned_history.h"
 #include "save/plain_saver.h"
 #include "save/precopy_pace.h"
 #include "save/precopy_proof.h"
@@ -64,10 +62,10 @@ class PrecopyWay final : public SaveWay {
   Result<void> CopyOnce(std::span<const AddressRange> fresh);
   // Reads the mappings anew.
   Result<Outlook> LookAhead();
-  // What the kernel may write without a trace just now is copied in the pause, whatever becomes of
-  // it until then.
-  Result<void> NotePinned();
-  void DistrustPinned(std::span<const AddressRange> pinned);
+  // What the kernel may write without a trace just now is copied in the pause.
+  Result<void> LookAtPinned();
+  // Of all that is planned to be armed.
+  Result<void> FindDoubts(Bytes step, const PrecopyProof::Doubts& doubts);
   // Inside the pause: the pages for which no copy holds.
   Result<std::vector<AddressRange>> FindRest();
 
@@ -80,8 +78,7 @@ class PrecopyWay final : public SaveWay {
   const PrecopyProof proof_;
   PlainSaver saver_;
   PrecopyRounds rounds_;
-  PinnedMemory pinned_;
-  std::set<std::pair<TargetAddress, TargetAddress>> ever_pinned_;
+  PinnedHistory pinned_;
   PausedCopies copies_;
   std::vector<AddressRange> zeros_;
   uint64_t round_count_ = 0;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "save/late_pace.h"
 #include "save/precopy_pace.h"
 
 namespace stillframe {
@@ -19,6 +20,8 @@ constexpr Duration kNoMatter = std::chrono::milliseconds(5);
 constexpr Bytes kOneBuffer = MiB(1);
 // Inside the pause of precopy: to see that a page was not written, and to copy one that was.
 constexpr Duration kLookAtPage = std::chrono::nanoseconds(3);
+// The same for a page of a file mapping: the kernel has to look whether it is the mapping's own.
+constexpr Duration kLookAtFilePage = std::chrono::nanoseconds(20);
 constexpr Duration kReadPage = std::chrono::microseconds(1);
 
 Duration TimeFor(Bytes bytes, uint64_t per_second) {
@@ -43,7 +46,7 @@ class Forecaster {
   SaveForecast Run() const {
     SaveForecast forecast;
     forecast.survey = survey_;
-    forecast.ways = {WriteProtect(), Fork(), Stop(), Precopy()};
+    forecast.ways = {WriteProtect(), Fork(), Stop(), Precopy(), Late()};
     Advise(&forecast);
     return forecast;
   }
@@ -57,6 +60,12 @@ class Forecaster {
   // Of what both wp and fork do inside their pause.
   Duration BriefPause() const {
     return survey_.stop + survey_.look + TimeFor(survey_.copied, survey_.read_per_second);
+  }
+  // Where private mappings of files are copied before it, and only looked at inside.
+  Bytes CopiedAtLast() const { return survey_.copied - survey_.of_files; }
+  Duration WatchingPause() const {
+    return survey_.stop + survey_.look + TimeFor(CopiedAtLast(), survey_.read_per_second) +
+           kLookAtFilePage * static_cast<int64_t>(ToPages(survey_.of_files).count);
   }
   // While the target runs, where it is write-protected.
   Duration Arming() const {
@@ -75,14 +84,26 @@ class Forecaster {
         std::min(static_cast<double>(survey_.present.count), pages * kPageSize.count))};
   }
 
+  Duration TimeToSave(Pages pages) const {
+    return TimeFor(ToBytes(pages), std::min(survey_.read_per_second, OutputPerSecond()));
+  }
+  Pages WrittenDuring(Duration round) const {
+    const double pages = static_cast<double>(survey_.pages_written.value_or(0)) *
+                         std::chrono::duration<double>(round).count();
+    return {static_cast<uint64_t>(
+        std::min(static_cast<double>(ToPages(survey_.present).count), pages))};
+  }
+  // A checksum for each page that went out, and a bit for each that was copied.
+  Bytes IndexOfRounds() const { return survey_.present / kPageSize.count * 10; }
+
   WayForecast WriteProtect() const {
     // Six bits a page in the ledger.
     const Bytes ledger = survey_.memory / (kPageSize.count * 8) * 6;
     return {.via = Via::kWriteProtect,
             .obstacle = survey_.wp_obstacle.empty() ? CopiesObstacle() : survey_.wp_obstacle,
-            .pause = BriefPause(),
-            .duration = Arming() + BriefPause() + duration_,
-            .extra_memory = survey_.copied + options_.stage + ledger};
+            .pause = WatchingPause(),
+            .duration = Arming() + WatchingPause() + duration_,
+            .extra_memory = CopiedAtLast() + options_.stage + ledger};
   }
   WayForecast Fork() const {
     // Page tables: eight bytes a page.
@@ -102,11 +123,27 @@ class Forecaster {
             .extra_memory = kOneBuffer};
   }
 
+  // As the rounds themselves: until few pages are without a copy, or rounds don't help.
+  WayForecast Late() const {
+    WayForecast way = WriteProtect();
+    way.instant = Instant::kLate;
+    const Pages all = ToPages(survey_.present);
+    LatePace pace(all, options_.stage);
+    Pages left = all;
+    way.duration = Arming() + WatchingPause();
+    while (pace.IsWorthRound(left)) {
+      const Duration round = TimeToSave(left);
+      way.duration += round;
+      left = WrittenDuring(round);
+    }
+    way.duration += TimeToSave(left);
+    way.extra_memory += IndexOfRounds();
+    return way;
+  }
+
   // As the rounds themselves: until a pause would be short enough, or rounds don't help.
   WayForecast Precopy() const {
     const Pages all = ToPages(survey_.present);
-    const uint64_t per_second = std::min(survey_.read_per_second, OutputPerSecond());
-    const auto written = static_cast<double>(survey_.pages_written.value_or(0));
     // Scattered pages are read one by one.
     const Duration fixed = survey_.look + kLookAtPage * static_cast<int64_t>(all.count);
     PrecopyPace pace(options_.pause_limit);
@@ -114,27 +151,25 @@ class Forecaster {
     Duration pause;
     Duration rounds{0};
     do {
-      const Duration round = TimeFor(ToBytes(left), per_second) + fixed;
+      const Duration round = TimeToSave(left) + fixed;
       rounds += round;
-      const double meanwhile = written * std::chrono::duration<double>(round).count();
-      left = Pages{std::min(all.count, static_cast<uint64_t>(meanwhile))};
+      left = WrittenDuring(round);
       pause = fixed + kReadPage * static_cast<int64_t>(left.count);
     } while (pace.AfterRound(pause) == PrecopyPace::Verdict::kGoOn);
-    pause += survey_.stop + TimeFor(survey_.copied, survey_.read_per_second);
-    // A checksum for each page that went out, and a bit for each that was copied.
-    const Bytes index = survey_.present / kPageSize.count * 10;
+    pause += WatchingPause() - survey_.look;  // which is part of what is fixed
     return {.via = Via::kPrecopy,
             .obstacle = !survey_.wp_obstacle.empty()        ? survey_.wp_obstacle
                         : !survey_.precopy_obstacle.empty() ? survey_.precopy_obstacle
                                                             : CopiesObstacle(),
             .pause = pause,
             .duration = rounds + pause,
-            .extra_memory = survey_.copied + ToBytes(left) + index + kOneBuffer};
+            .extra_memory = survey_.copied + ToBytes(left) + IndexOfRounds() + kOneBuffer};
   }
 
   void Advise(SaveForecast* forecast) const {
-    const auto& [wp, fork, stop, precopy] = forecast->ways;
+    const auto& [wp, fork, stop, precopy, late] = forecast->ways;
     static_cast<void>(precopy);  // for who can bear its pause, and no stall
+    static_cast<void>(late);     // for who can wait for the instant, and bear a larger image
     const bool busy = survey_.pages_written.value_or(0) > kMostFaultsPerSecond;
     const bool room = fork.obstacle.empty() && fork.extra_memory < survey_.available / 2;
     if (stop.pause <= kNoMatter) {

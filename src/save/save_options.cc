@@ -22,6 +22,11 @@ Result<void> CheckSaveOptions(const SaveOptions& options) {
   if (options.spill_limit && *options.spill_limit < MiB(1)) {
     return Fail(ErrorCode::kUsage, "the limit of the spill file is too low", "at least 1M");
   }
+  if (options.instant == Instant::kLate && options.via != Via::kWriteProtect) {
+    return Fail(ErrorCode::kUsage,
+                "saving via " + std::string(ViaName(options.via)) + " has no late instant",
+                "a late one is of write protection (wp) only");
+  }
   if (options.pause_limit < microseconds(10) || options.pause_limit > hours(1)) {
     return Fail(ErrorCode::kUsage, "the limit of the pause is outside its range",
                 "from 10us to 1h");

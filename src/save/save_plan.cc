@@ -82,6 +82,19 @@ bool IsAnonymousHugetlb(const Mapping& mapping) {
          (!mapping.has_file() || mapping.name == "/anon_hugepage (deleted)");
 }
 
+size_t EndOfStretch(std::span<const PlannedMapping> plan, size_t first) {
+  size_t end = first + 1;
+  for (; end < plan.size(); ++end) {
+    const PlannedMapping& a = plan[end - 1];
+    const PlannedMapping& b = plan[end];
+    if (a.saved.end != b.saved.begin || a.treatment != b.treatment ||
+        IsPrivateAnonymous(a.mapping) != IsPrivateAnonymous(b.mapping)) {
+      break;
+    }
+  }
+  return end;
+}
+
 std::set<FileId> SharedFiles(std::span<const Mapping> mappings) {
   std::set<FileId> files;
   for (const Mapping& m : mappings) {

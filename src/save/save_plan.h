@@ -3,6 +3,7 @@
 #ifndef STILLFRAME_SAVE_SAVE_PLAN_H_
 #define STILLFRAME_SAVE_SAVE_PLAN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -18,8 +19,9 @@
 namespace stillframe {
 
 enum class Treatment {
-  kArm,   // saved while the target runs: write-protected, or frozen in the child of a fork
-  kCopy,  // copy it while the target stands still
+  kArm,    // saved while the target runs: write-protected, or frozen in the child of a fork
+  kCopy,   // copy it while the target stands still
+  kWatch,  // copied before that, and again what was written since: see PrivateFiles
   kSkip,
 };
 
@@ -58,6 +60,11 @@ bool IsAnonymousHugetlb(const Mapping& mapping);
 // Takes what a core dump of the process would hold: the kernel's rules (vma_dump_size in
 // fs/coredump.c) applied to what smaps tells. The result has one entry for each mapping, in order.
 std::vector<PlannedMapping> PlanMappings(std::span<const Mapping> mappings, const PlanRules& rules);
+
+// The mappings from plan[first] on that touch one another, are treated alike and are of one sort,
+// files or none: plan[first] to before the one whose place is returned. What is asked of the kernel
+// about all of them is one call.
+size_t EndOfStretch(std::span<const PlannedMapping> plan, size_t first);
 
 // Which files the mappings share with others or with themselves: the candidates for
 // PlanRules::mapped_by_others.

@@ -76,13 +76,24 @@ void SavePlanner::Plan() {
   rules.arm_private_files = abilities_.private_files;
   rules.largest_page = abilities_.largest_page;
   rules.mapped_by_others = mapped_by_others_;
-  rules.is_elf = [this](TargetAddress address) {
-    char magic[4] = {};
-    const iovec to{.iov_base = magic, .iov_len = sizeof(magic)};
-    const ReadOutcome read = target_.Read(address, {&to, 1});
-    return read.copied == Bytes{sizeof(magic)} && std::string_view(magic, 4) == "\177ELF";
-  };
+  rules.is_elf = [this](TargetAddress address) { return IsElf(address); };
   plan_ = PlanMappings(mappings_, rules);
+}
+
+bool SavePlanner::IsElf(TargetAddress address) {
+  const auto mapping = std::ranges::partition_point(
+      mappings_, [address](const Mapping& m) { return m.range.begin < address; });
+  const auto [known, fresh] = elf_.try_emplace({address, FileOf(*mapping)}, false);
+  if (!fresh) return known->second;
+  char magic[4] = {};
+  const iovec to{.iov_base = magic, .iov_len = sizeof(magic)};
+  const ReadOutcome read = target_.Read(address, {&to, 1});
+  if (read.copied != Bytes{sizeof(magic)}) {
+    elf_.erase(known);  // it may be readable later
+    return false;
+  }
+  known->second = std::string_view(magic, sizeof(magic)) == "\177ELF";
+  return known->second;
 }
 
 }  // namespace stillframe

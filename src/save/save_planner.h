@@ -4,8 +4,10 @@
 #define STILLFRAME_SAVE_SAVE_PLANNER_H_
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "save/save_plan.h"
@@ -50,6 +52,9 @@ class SavePlanner {
  private:
   Result<uint64_t> ReadFilter() const;
   void Plan();
+  // Whether the mapping that begins at `address` shows the header of an ELF file. Read once of each
+  // file, since a read is a system call, and there are many files.
+  bool IsElf(TargetAddress address);
 
   const Target& target_;
   const SaveOptions& options_;
@@ -59,6 +64,7 @@ class SavePlanner {
   std::vector<Mapping> mappings_;
   std::set<FileId> asked_for_;  // shared files that other processes were searched for
   std::set<FileId> mapped_by_others_;
+  std::map<std::pair<TargetAddress, FileId>, bool> elf_;
   std::vector<PlannedMapping> plan_;
 };
 

@@ -85,8 +85,9 @@ Result<SaveSummary> Session::Run() {
 
 Result<void> Session::Prepare() {
   STILLFRAME_TRY(context_.target->CheckAlive());
-  // Its rounds come before the pause.
-  if (context_.options.via == Via::kPrecopy) Enter(SavePhase::kSaving);
+  // Their rounds come before the pause.
+  if (context_.options.via == Via::kPrecopy || context_.options.instant == Instant::kLate)
+    Enter(SavePhase::kSaving);
   STILLFRAME_TRY(way_->Prepare());
   utsname system{};
   uname(&system);
@@ -205,6 +206,10 @@ Result<std::unique_ptr<SaveSession>> SaveSession::Create(std::unique_ptr<Target>
     return Fail(ErrorCode::kUsage,
                 "one's own process can't be saved via " + std::string(ViaName(options.via)),
                 "it is saved under write protection (wp) only");
+  }
+  if (target->pid() == getpid() && options.instant == Instant::kLate) {
+    return Fail(ErrorCode::kUsage, "one's own process can't be saved with a late instant",
+                "nothing of it is armed or copied before its instant");
   }
   STILLFRAME_ASSIGN(auto policy, MakeThrottlePolicy(options.throttle));
   policy = RecordInto(options.trace, std::move(policy));

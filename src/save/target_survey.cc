@@ -14,6 +14,7 @@
 #include "save/memory_budget.h"
 #include "save/memory_sample.h"
 #include "save/paused_copy.h"
+#include "save/private_files.h"
 #include "save/save_options.h"
 #include "save/save_planner.h"
 #include "save/still_memory.h"
@@ -75,6 +76,8 @@ class Surveyor {
     SumUp();
     sample_ = std::make_unique<MemorySample>(planner_.plan());
     Connect();
+    if (channel_ && HasManyFilePages(planner_.plan()))
+      survey_.of_files = WatchableIn(planner_.plan());
     STILLFRAME_TRY(StandStill(target));
     if (armed_ && survey_.wp_obstacle.empty()) STILLFRAME_TRY(Watch());
     ReadSample();

@@ -6,6 +6,7 @@
 
 #include "base/service_thread.h"
 #include "fault/fault_channel.h"
+#include "stillframe/save.h"
 #include "track/fault_tracker.h"
 #include "track/stage.h"
 
@@ -15,7 +16,8 @@ namespace stillframe {
 class TrackerThread {
  public:
   // Starts it, at a higher priority than ours where we may (CAP_SYS_NICE). All of them outlive it.
-  TrackerThread(const FaultChannel& channel, FaultTracker& tracker, Stage& stage);
+  // `how` it waits.
+  TrackerThread(const FaultChannel& channel, FaultTracker& tracker, Stage& stage, TrackerWait how);
   // Ends it. Nothing may be armed any more, or its writers wait until the userfaultfd closes.
   ~TrackerThread();
   TrackerThread(const TrackerThread&) = delete;
@@ -27,7 +29,7 @@ class TrackerThread {
   int nice_of_others() const;
 
  private:
-  void Run();
+  void Run(TrackerWait how);
 
   const FaultChannel& channel_;
   FaultTracker& tracker_;

@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "base/fail_point.h"
-#include "base/latency_histogram.h"
 #include "base/service_thread.h"
 #include "region/rcu.h"
+#include "save/late_audit.h"
 #include "save/presence_audit.h"
 #include "save/save_account.h"
 #include "save/trace_head.h"
+#include "save/unregistered_memory.h"
+#include "save/wait_summary.h"
 #include "save/without_exceptions.h"
 
 namespace stillframe {
@@ -22,10 +24,10 @@ namespace {
 // output's thread can touch new pages before it frees a slot.
 constexpr size_t kSlotsForUs = 32;
 
-uint64_t Microseconds(Duration duration) {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
-}
+// Memory that came since the registering is armed in the pause as long as it holds no more than
+// this, at 20 to 40 us per MiB; more is worth another short stop.
+constexpr Bytes kWorthRegistering = MiB(16);
+constexpr int kMostRegistrations = 4;
 
 Bytes BytesToSave(std::span<const PlannedMapping> plan) {
   Bytes size;
@@ -41,10 +43,14 @@ WriteProtectWay::WriteProtectWay(SaveContext& context, std::unique_ptr<ThrottleP
       memory_(StillMemoryOf(*context.target)),
       stage_(MakeMapped<Stage>(context.options.stage, context.is_self ? kSlotsForUs : 0)),
       full_stage_(context.options, *stage_),
-      log_(MakeMapped<FaultLog>()) {}
+      log_(MakeMapped<FaultLog>()),
+      late_(context.options.instant == Instant::kLate ? std::make_unique<LateRounds>(context)
+                                                      : nullptr),
+      files_(context, [this] { return Check(); }) {}
 
 Result<void> WriteProtectWay::Prepare() {
   const Target& target = *context_.target;
+  if (late_) STILLFRAME_TRY(late_->Prepare());
   STILLFRAME_ASSIGN(channel_, FaultChannel::Connect(target.userfaultfd(), !context_.is_self));
   tracker_ = MakeMapped<FaultTracker>(
       *channel_, target, *stage_, *log_, context_.clock,
@@ -52,13 +58,14 @@ Result<void> WriteProtectWay::Prepare() {
                             .discard_limit = context_.options.throttle.fault_limit});
   // Before anything is registered: from then on calls of the target wait until their events are
   // read.
-  tracker_thread_.emplace(*channel_, *tracker_, *stage_);
+  tracker_thread_.emplace(*channel_, *tracker_, *stage_, context_.options.tracker);
   armed_.emplace(target, *channel_);
   STILLFRAME_TRY(context_.planner.Make({.hugetlb = channel_->handles_shared(),
                                         .shared = context_.is_self && channel_->handles_shared(),
                                         .largest_page = std::min(MiB(2), stage_->size() / 4)}));
   STILLFRAME_TRY(full_stage_.Prepare(BytesToSave(context_.planner.plan())));
   if (context_.is_self) return PrepareOwn();
+  STILLFRAME_TRY(CopyFiles());
   // Before any write has to wait: a ring that is used all the time is locked in between only.
   STILLFRAME_TRY(pinned_.Look(target, context_.planner.mappings()));
   STILLFRAME_TRY(RegisterAll());
@@ -70,36 +77,112 @@ Result<void> WriteProtectWay::Prepare() {
       .clock = context_.clock,
       .budget = context_.options.pause_limit / 16,
       .most_slowdown = std::min(PreArm::kMostSlowdown, context_.options.max_stall / 2),
-      .check = [this] { return Check(); }});
+      .check = [this] { return Check(); },
+      .await_calls = [this] { return context_.target->AwaitSystemCalls(context_.HowToPause()); }});
   STILLFRAME_TRY(pre_arm_->ArmAll());
-  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(), pinned_.size());
+  files_.Claim(&context_.planner.plan());
+  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(),
+                         pinned_.size() + files_.expected());
 }
 
 Result<void> WriteProtectWay::BeforePause() {
   if (!pre_arm_) return {};
-  STILLFRAME_TRY(pre_arm_->Converge());
+  if (late_) STILLFRAME_TRY(CopyEarly());
+  STILLFRAME_TRY(files_.RunRounds());
+  STILLFRAME_TRY(ArmEarly());
   PrearmSummary summary = pre_arm_->summary();
   summary.stopped = context_.summary.prearm.stopped;
   context_.summary.prearm = summary;
   return {};
 }
 
+Result<void> WriteProtectWay::ArmEarly() {
+  for (int registrations = 1;; ++registrations) {
+    STILLFRAME_TRY(pre_arm_->Converge());
+    STILLFRAME_ASSIGN(const Bytes fresh, Unregistered(kWorthRegistering));
+    if (fresh < kWorthRegistering || registrations == kMostRegistrations) break;
+    STILLFRAME_TRY(RegisterMore());
+  }
+  // To look took a moment, in which the target wrote.
+  return pre_arm_->converged() ? pre_arm_->Converge() : Result<void>();
+}
+
+Result<Bytes> WriteProtectWay::Unregistered(Bytes enough) {
+  STILLFRAME_TRY(context_.planner.Refresh());
+  armed_->LeaveRefused(&context_.planner.plan());
+  return UnregisteredMemory(*context_.target, context_.planner.plan(), *tracked_, enough);
+}
+
+Result<void> WriteProtectWay::RegisterMore() {
+  STILLFRAME_TRY(WhileStopped([&]() -> Result<void> {
+    STILLFRAME_TRY(armed_->RegisterAnew(&context_.planner.plan()));
+    TakeOver(armed_->BringUpToDate(context_.planner.plan(), tracked_));
+    pre_arm_->SetMemory(*tracked_);
+    return {};
+  }));
+  FailPoint("prearm.registered-more");
+  // What was read of the target before went with this stop.
+  return context_.target->PrepareState();
+}
+
+void WriteProtectWay::TakeOver(MappedPtr<TrackedMemory> now) {
+  tracker_->SetMemory(now.get());
+  tracker_->AwaitTurn();
+  early_ = std::exchange(tracked_, std::move(now));
+  if (early_) ArmedMemory::CatchUp(*early_, tracked_.get());
+}
+
+Result<void> WriteProtectWay::CopyEarly() {
+  const LateRounds::Registrar registrar{
+      .unregistered = [this](Bytes enough) { return Unregistered(enough); },
+      .register_more = [this]() -> Result<TrackedMemory*> {
+        STILLFRAME_TRY(RegisterMore());
+        return tracked_.get();
+      }};
+  const Result<void> copied =
+      late_->Run(*pre_arm_, tracked_.get(), registrar, [this] { return Check(); });
+  if (!copied) {
+    // Why memory is gone is told better by whoever owns it.
+    STILLFRAME_TRY(context_.target->CheckAlive());
+    return copied;
+  }
+  // What was read of the target before is of long ago by now.
+  PinnedMemory rings;
+  if (rings.Look(*context_.target, context_.planner.mappings())) pinned_ = std::move(rings);
+  return context_.target->PrepareState();
+}
+
+Result<void> WriteProtectWay::CopyFiles() {
+  STILLFRAME_TRY(files_.Prepare());
+  if (!files_.active()) return {};
+  STILLFRAME_TRY(WhileStopped([&] { return files_.Register(context_.planner.plan()); }));
+  FailPoint("files.registered");
+  return files_.RunRounds();
+}
+
 Result<void> WriteProtectWay::RegisterAll() {
+  const Result<void> registered = WhileStopped([&]() -> Result<void> {
+    STILLFRAME_TRY(files_.Register(context_.planner.plan()));
+    STILLFRAME_TRY(armed_->Register(&context_.planner.plan()));
+    tracked_ = armed_->MakeTracked(context_.planner.plan());
+    tracker_->SetMemory(tracked_.get());
+    tracker_->SetMode(FaultTracker::Mode::kArming);
+    return {};
+  });
+  FailPoint("prearm.registered");
+  return registered;
+}
+
+Result<void> WriteProtectWay::WhileStopped(const std::function<Result<void>()>& body) {
   Target& target = *context_.target;
   STILLFRAME_TRY(target.Pause(context_.HowToPause()));
-  const Result<void> registered =
-      WithoutExceptions("while memory was registered", [&]() -> Result<void> {
-        STILLFRAME_TRY(context_.planner.Refresh());
-        STILLFRAME_TRY(armed_->Register(&context_.planner.plan()));
-        tracked_ = armed_->MakeTracked(context_.planner.plan());
-        tracker_->SetMemory(tracked_.get());
-        tracker_->SetMode(FaultTracker::Mode::kArming);
-        return {};
-      });
+  const Result<void> done = WithoutExceptions("while memory was registered", [&]() -> Result<void> {
+    STILLFRAME_TRY(context_.planner.Refresh());
+    return body();
+  });
   const Result<void> resumed = target.Resume();
-  context_.summary.prearm.stopped = target.PauseDuration();
-  FailPoint("prearm.registered");
-  STILLFRAME_TRY(registered);
+  context_.summary.prearm.stopped += target.PauseDuration();
+  STILLFRAME_TRY(done);
   return resumed;
 }
 
@@ -147,10 +230,7 @@ Result<void> WriteProtectWay::ArmTheRest() {
     tracker_->AwaitTurn();
     STILLFRAME_TRY(context_.planner.Refresh());
     STILLFRAME_TRY(armed_->Register(&plan));
-    auto now = armed_->BringUpToDate(plan, tracked_);
-    early_ = std::exchange(tracked_, std::move(now));
-    tracker_->SetMemory(tracked_.get());
-    tracker_->AwaitTurn();
+    TakeOver(armed_->BringUpToDate(plan, tracked_));
   }
   STILLFRAME_TRY(armed_->Arm(plan, tracked_.get()));
   context_.summary.paused.arm = context_.clock.Now() - begin;
@@ -159,9 +239,15 @@ Result<void> WriteProtectWay::ArmTheRest() {
 
 Result<void> WriteProtectWay::CopyTheRest() {
   const auto cancelled = [this] { return context_.IsCancelled(); };
+  files_.Claim(&context_.planner.plan());
   STILLFRAME_TRY(copies_.Take(memory_, context_.planner.plan(), cancelled));
   STILLFRAME_ASSIGN(const std::vector<AddressRange> pinned,
                     pinned_.Find(*context_.target, context_.planner.mappings()));
+  STILLFRAME_ASSIGN(const std::vector<AddressRange> of_files, files_.FindRest(pinned));
+  for (const AddressRange pages : of_files) {
+    STILLFRAME_TRY(copies_.TakePages(memory_, pages, cancelled));
+  }
+  if (late_) late_->ForgetPinned(pinned, *tracked_);
   for (const AddressRange pages : SettlePinned(pinned, tracked_.get())) {
     STILLFRAME_TRY(copies_.TakePages(memory_, pages, cancelled));
   }
@@ -181,8 +267,9 @@ void WriteProtectWay::StartPump() {
 }
 
 Result<void> WriteProtectWay::SavePages() {
-  context_.pages_to_do.store((tracked_->ledger.present.CountSet() + copies_.pages()).count,
-                             std::memory_order_relaxed);
+  context_.pages_to_do.store(
+      (tracked_->ledger.present.CountSet() + copies_.pages() + files_.done()).count,
+      std::memory_order_relaxed);
   FillTraceHead(context_.options, *tracked_);
   if (context_.options.trace != nullptr) context_.options.trace->start = context_.resumed;
   if (!pump_) StartPump();
@@ -203,6 +290,10 @@ Result<void> WriteProtectWay::SavePages() {
   // Of a target that is gone nothing more can be asked; what was saved of it is as good.
   if (const auto unseen = NoteUnseenPages(*context_.target, tracked_.get())) {
     tracked_->lost.fetch_add(unseen->count, std::memory_order_relaxed);
+  }
+  if (late_) {
+    STILLFRAME_ASSIGN(const Pages doubtful, DropDoubtfulCopies(*context_.target, tracked_.get()));
+    tracked_->lost.fetch_add(doubtful.count, std::memory_order_relaxed);
   }
   return Check();
 }
@@ -251,6 +342,7 @@ void WriteProtectWay::Release() {
   if (!tracker_) return;
   tracker_->SetMode(FaultTracker::Mode::kOpening);
   if (armed_) armed_->Release(tracked_.get());
+  files_.Release();
   tracker_thread_.reset();
 }
 
@@ -275,13 +367,12 @@ std::vector<AddressRange> WriteProtectWay::Unreadable() const {
 }
 
 void WriteProtectWay::AddTo(SaveSummary* summary) const {
+  summary->instant = context_.options.instant;
+  summary->tracker = context_.options.tracker;
+  if (late_) late_->AddTo(summary);
+  files_.AddTo(summary);
   if (!tracker_) return;
-  const LatencyHistogram& waits = tracker_->waits();
-  summary->wait = {.count = waits.count(),
-                   .p50 = Microseconds(waits.Quantile(0.5)),
-                   .p99 = Microseconds(waits.Quantile(0.99)),
-                   .p999 = Microseconds(waits.Quantile(0.999)),
-                   .max = Microseconds(waits.max())};
+  summary->wait = SummaryOf(tracker_->waits());
   summary->policy = policy_->name();
   summary->throttle = policy_->counters();
   summary->stage_size = stage_->size();
@@ -293,7 +384,10 @@ void WriteProtectWay::AddTo(SaveSummary* summary) const {
 
 void WriteProtectWay::AddTo(SaveProgress* progress) const {
   const LinearSaver* saver = running_saver_.load(std::memory_order_acquire);
-  if (saver == nullptr) return;
+  if (saver == nullptr) {
+    if (late_) progress->done = late_->done();
+    return;
+  }
   const SinkCounters pages = context_.sink->counters();
   progress->done = pages.zero + pages.scanned + pages.faulted + pages.paused;
   progress->faults = log_->arrivals();

@@ -4,6 +4,7 @@
 #define STILLFRAME_SAVE_WRITE_PROTECT_WAY_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -13,11 +14,13 @@
 #include "fault/fault_log.h"
 #include "save/armed_memory.h"
 #include "save/full_stage.h"
+#include "save/late_rounds.h"
 #include "save/linear_saver.h"
 #include "save/output_pump.h"
 #include "save/paused_copy.h"
 #include "save/pinned_pages.h"
 #include "save/pre_arm.h"
+#include "save/private_files.h"
 #include "save/save_way.h"
 #include "save/still_memory.h"
 #include "save/tracker_thread.h"
@@ -52,8 +55,22 @@ class WriteProtectWay final : public SaveWay {
  private:
   // One's own process is registered before the pause, and everything for it allocated.
   Result<void> PrepareOwn();
+  // Where the instant is late: all that can be, before it.
+  Result<void> CopyEarly();
+  // Private mappings of files, while nothing is armed yet.
+  Result<void> CopyFiles();
   // Stops the target for a moment, to register all memory.
   Result<void> RegisterAll();
+  // The rounds of the pre-arm; memory that came since the registering is registered too, where it
+  // is worth another stop.
+  Result<void> ArmEarly();
+  // How much came since the registering, counted no further than `enough`.
+  Result<Bytes> Unregistered(Bytes enough);
+  Result<void> RegisterMore();
+  // What the tracker knows from here on.
+  void TakeOver(MappedPtr<TrackedMemory> now);
+  // The same for what `body` registers, of a plan that is made anew.
+  Result<void> WhileStopped(const std::function<Result<void>()>& body);
   // Inside the pause.
   Result<void> ArmTheRest();
   // What can't be armed, or is not guarded by it.
@@ -70,6 +87,7 @@ class WriteProtectWay final : public SaveWay {
   const MappedPtr<Stage> stage_;
   FullStage full_stage_;
   const MappedPtr<FaultLog> log_;
+  const std::unique_ptr<LateRounds> late_;  // where the instant is to be late
 
   std::optional<FaultChannel> channel_;
   std::optional<ArmedMemory> armed_;
@@ -78,6 +96,7 @@ class WriteProtectWay final : public SaveWay {
   MappedPtr<TrackedMemory> early_;  // what the tracker knew before the pause, if that was changed
   MappedPtr<TrackedMemory> tracked_;
   PinnedMemory pinned_;
+  PrivateFiles files_;
   PausedCopies copies_;
   std::optional<OutputPump> pump_;
   MappedPtr<LinearSaver> saver_;

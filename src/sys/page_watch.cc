@@ -47,10 +47,10 @@ Result<std::span<const PageRegion>> Scan(int fd, PmScanArg arg, Regions* regions
 
 }  // namespace
 
-Result<void> PageWatch::CheckThere(AddressRange range) const {
-  // The ioctl doesn't notice that an address space is gone, or going; a read of it ends at once.
+Result<void> PageWatch::CheckThere() const {
+  // A read of any address ends at once.
   std::array<PagemapEntry, 1> entry;
-  if (ReadPagemap(fd_, range.begin, entry) == 1) return {};
+  if (ReadPagemap(fd_, TargetAddress{0}, entry) == 1) return {};
   return Fail(ErrorCode::kTargetGone, "reading the page map: the address space is gone");
 }
 
@@ -81,7 +81,7 @@ Result<void> PageWatch::Arm(
     std::ranges::transform(found, runs.begin(), RangeOf);
     STILLFRAME_TRY(armed(std::span(runs).first(found.size())));
   }
-  return CheckThere(range);
+  return CheckThere();
 }
 
 Result<void> PageWatch::FindChanged(AddressRange range, bool of_file, Bytes step,
@@ -108,7 +108,7 @@ Result<void> PageWatch::FindChanged(AddressRange range, bool of_file, Bytes step
              .of_file = is(kPageIsFile)});
     }
   }
-  return CheckThere(range);
+  return {};
 }
 
 Result<bool> PageWatch::IsWatched(AddressRange range) const {

@@ -44,9 +44,13 @@ class PageWatch {
 
   // Calls `found` for each run, by address, that is anything but present, watched, not written and
   // the mapping's own. What is not told of is all of that. `of_file`: as with Arm. `step` bounds
-  // what is walked while the target's mmap lock is held.
+  // what is walked while the target's mmap lock is held. Of an address space that is gone it finds
+  // nothing: CheckThere says so.
   Result<void> FindChanged(AddressRange range, bool of_file, Bytes step,
                            const std::function<void(const WatchedRun&)>& found) const;
+
+  // The scan doesn't notice that an address space is gone, or going: kTargetGone then.
+  Result<void> CheckThere() const;
 
   // Whether all memory in `range` is registered: of a target that stands still, or else it may have
   // changed by now. True where nothing is mapped. Quick, whatever is there.
@@ -56,8 +60,6 @@ class PageWatch {
   static constexpr Bytes kMostAtOnce = MiB(8);
 
  private:
-  Result<void> CheckThere(AddressRange range) const;
-
   int fd_;
 };
 

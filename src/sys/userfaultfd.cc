@@ -78,6 +78,11 @@ UffdResult UffdUnprotect(int fd, AddressRange range) {
   return Call(fd, UFFDIO_WRITEPROTECT, &arg);
 }
 
+UffdResult UffdUnprotectQuietly(int fd, AddressRange range) {
+  uffdio_writeprotect arg{.range = ToRange(range), .mode = UFFDIO_WRITEPROTECT_MODE_DONTWAKE};
+  return Call(fd, UFFDIO_WRITEPROTECT, &arg);
+}
+
 UffdResult UffdWake(int fd, AddressRange range) {
   uffdio_range arg = ToRange(range);
   return Call(fd, UFFDIO_WAKE, &arg);

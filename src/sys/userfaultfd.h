@@ -42,6 +42,9 @@ UffdResult UffdUnregister(int fd, AddressRange range);
 UffdResult UffdProtect(int fd, AddressRange range);
 // Opens and wakes whoever waits in the range.
 UffdResult UffdUnprotect(int fd, AddressRange range);
+// Opens; whoever waits in the range goes on waiting until it is woken, whatever has become of its
+// page.
+UffdResult UffdUnprotectQuietly(int fd, AddressRange range);
 UffdResult UffdWake(int fd, AddressRange range);
 // How many messages were read: 0 when none waits. The descriptor is O_NONBLOCK.
 size_t UffdRead(int fd, std::span<uffd_msg> messages);

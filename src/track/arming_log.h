@@ -18,13 +18,24 @@ namespace stillframe {
 // Thread rule: the tracker sets bits of `opened` and `stale`; the rest is the session's.
 struct ArmingLog {
   explicit ArmingLog(Pages size)
-      : opened(size), stale(size), closed(size), huge(size), seen(size), hot(size) {}
+      : opened(size),
+        stale(size),
+        foreign(size),
+        closed(size),
+        huge(size),
+        seen(size),
+        hot(size),
+        copied(size) {}
 
   PageBitmap opened;  // written since it was armed: to be armed again
   // Discarded, unmapped, or moved to or from here. The event of a discard comes before its pages
   // go: so what is here now is only certain once the target stands still.
   PageBitmap stale;
-  std::atomic<bool> any_stale = false;
+  std::atomic<bool> any_stale = false;  // set after the bits
+  // Could not be armed: something else is there by now, which is registered, and armed, while the
+  // target stands still.
+  PageBitmap foreign;
+  bool any_foreign = false;
   // A page can't come into being here without a fault, as far as we know: save/presence_audit.h
   // asks in the end.
   PageBitmap closed;
@@ -35,6 +46,10 @@ struct ArmingLog {
   PageBitmap huge;  // was part of a transparent huge page: opened whole, it stays one
   PageBitmap seen;  // was armed again once
   PageBitmap hot;   // and then once more: written all the time, so better saved early
+  // Its copy was made while it was armed, before the instant, and is in the ledger as saved. What
+  // is opened or stale since doesn't count any more: whoever takes a page off those lists takes it
+  // off here and forgets it in the ledger. See save/late_copy.h.
+  PageBitmap copied;
 };
 
 }  // namespace stillframe

@@ -7,14 +7,14 @@
 #include <span>
 
 #include "base/fail_point.h"
+#include "region/huge_page.h"
 #include "track/page_copy.h"
 
 namespace stillframe {
 namespace {
 
-constexpr Bytes kHugePage = MiB(2);
 // Also of hugetlb; larger ones are never armed.
-constexpr size_t kMostPages = 512;
+constexpr size_t kMostPages = kHugePagePages.count;
 // While others wait, what is opened along takes no longer than a few faults do.
 constexpr Pages kAlongForOthers{8};
 
@@ -44,6 +44,7 @@ Served FaultServer::Serve(const Segment& at, bool ours, bool others_wait, Durati
   }
   if (ledger.claimed.Test(unit.pages.first)) {
     if (!ledger.settled.Test(unit.pages.first)) return Served::kElsewhere;
+    if (memory.arming.copied.Test(unit.pages.first)) return OpenSaved(at, memory);
     return Open(unit.range());  // open already, or lost; in either case nothing keeps the writer
   }
   if (unit.by_first || ours) return CopyAndOpen(unit, ours, memory);
@@ -59,6 +60,25 @@ Served FaultServer::Serve(const Segment& at, bool ours, bool others_wait, Durati
   const Served served = CopyAndOpen(unit, ours, memory);
   if (served == Served::kDone) streams_.Opened(unit.pages);
   return served;
+}
+
+// It is armed still. Nothing has to be copied, so more may be opened along than otherwise.
+Served FaultServer::OpenSaved(const Segment& at, TrackedMemory& memory) {
+  const PageBitmap& copied = memory.arming.copied;
+  const PageRun wanted{at.pages.first, std::min(streams_.Wanted(at.pages.first), at.pages.count)};
+  Together along{.pages = copied.NextSet(wanted), .live = at.begin, .by_first = false};
+  const auto huge = HugePageAt(at, memory);
+  const bool whole = huge && copied.NextClear(huge->pages).empty();
+  if (whole) along = *huge;
+  // Before it is: who finds it without a mark finds this, too.
+  memory.ledger.opened_saved.SetRun(along.pages);
+  const OpenOutcome opened = OpenRange(along.range());
+  if (opened == OpenOutcome::kChanging) return Served::kEventFirst;
+  if (!whole) streams_.Opened(along.pages);
+  if (opened == OpenOutcome::kOpened) return Served::kDone;
+  // A mapping ends in between; the page that is wanted may be left.
+  memory.arming.huge.ClearRun(along.pages);
+  return Open({at.begin, at.begin + kPageSize});
 }
 
 std::optional<Served> FaultServer::ServeHuge(const Together& huge, Duration waited,
@@ -81,16 +101,16 @@ Served FaultServer::ServeEarly(const Segment& at, TrackedMemory& memory) {
   const Region& region = memory.regions.RegionOf(at.pages.first);
   PageRun run{at.pages.first, std::min(streams_.Wanted(at.pages.first), at.pages.count)};
   AddressRange range{at.begin, at.begin + ToBytes(run.count)};
-  if (memory.arming.huge.Test(run.first) || region.page_size != kPageSize) {
+  const bool whole = memory.arming.huge.Test(run.first) || region.page_size != kPageSize;
+  if (whole) {
     const uint64_t unit = std::max(kHugePage, region.page_size).count;
     const TargetAddress begin{at.begin.value & ~(unit - 1)};
     range = Intersect({begin, begin + Bytes{unit}}, region.range);
     run = {region.first + ToPages(range.begin - region.range.begin), range.pages()};
-  } else {
-    streams_.Opened(run);
   }
-  const OpenOutcome opened = channel_.Open(range);
+  const OpenOutcome opened = OpenRange(range);
   if (opened == OpenOutcome::kChanging) return Served::kEventFirst;
+  if (!whole) streams_.Opened(run);
   // After the open: noted before, it could be armed again and taken off the list in between.
   // Whatever the outcome: of a range that ends in a gap a part may be open.
   memory.arming.opened.SetRun(run);
@@ -98,7 +118,10 @@ Served FaultServer::ServeEarly(const Segment& at, TrackedMemory& memory) {
   // A mapping ends in between: it is no huge page any more, and the page that is wanted may be
   // left.
   memory.arming.huge.ClearRun(run);
-  return Open({at.begin, at.begin + kPageSize});
+  const Served served = Open({at.begin, at.begin + kPageSize});
+  // It was opened once more, and may have been armed in between.
+  memory.arming.opened.TestAndSet(at.pages.first);
+  return served;
 }
 
 Served FaultServer::JustOpen(TargetAddress page, TrackedMemory* memory) {
@@ -110,7 +133,7 @@ Served FaultServer::JustOpen(TargetAddress page, TrackedMemory* memory) {
       range.begin = {range.begin.value & ~(region.page_size.count - 1)};
       range.end = range.begin + region.page_size;
     } else if (const auto huge = HugePageAt(*at, *memory)) {
-      if (channel_.Open(huge->range()) == OpenOutcome::kOpened) return Served::kDone;
+      if (OpenRange(huge->range()) == OpenOutcome::kOpened) return Served::kDone;
     }
   }
   return Open(range);
@@ -186,7 +209,7 @@ Served FaultServer::CopyAndOpen(const Together& unit, bool ours, TrackedMemory& 
   // It is there as it was, and only the copy failed: opened now it would be lost. Of several pages
   // that aren't all proven each is looked at for itself.
   const bool again = !proven && (std::ranges::any_of(all, IsProven) || (n > 1 && !unit.by_first));
-  const OpenOutcome opened = again ? OpenOutcome::kChanging : channel_.Open(unit.range());
+  const OpenOutcome opened = again ? OpenOutcome::kChanging : OpenRange(unit.range());
   if (opened == OpenOutcome::kChanging) {
     // Pages may have moved, to here or from here: read the events, then look again where this one
     // is.
@@ -197,6 +220,9 @@ Served FaultServer::CopyAndOpen(const Together& unit, bool ours, TrackedMemory& 
   // The open was not refused, so no event was unread, and it is this very thread that reads them:
   // the map that led here was true, and no other page can have been moved here.
   memory.ledger.claimed.SetRun(unit.pages);
+  if (proven && opened == OpenOutcome::kGone && n > 1 && !unit.by_first) {
+    return OpenEach(unit, slots, memory);
+  }
   if (proven && opened == OpenOutcome::kOpened) {
     memory.ledger.proven.SetRun(unit.pages);
     for (size_t i = 0; i < n; ++i) stage_.PutFaulted(unit.pages.first + Pages{i}, slots[i]);
@@ -209,11 +235,47 @@ Served FaultServer::CopyAndOpen(const Together& unit, bool ours, TrackedMemory& 
   return Served::kDone;
 }
 
-Served FaultServer::Open(AddressRange range) const {
-  if (channel_.Open(range) == OpenOutcome::kChanging) return Served::kEventFirst;
-  // What is gone can't be opened, but who waits there must look again.
-  channel_.Wake(range);
+// A mapping ends inside them, or one of them is registered no more.
+Served FaultServer::OpenEach(const Together& unit, std::span<const uint32_t> slots,
+                             TrackedMemory& memory) {
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const PageIndex page = unit.pages.first + Pages{i};
+    const TargetAddress live = unit.live + kPageSize * i;
+    const OpenOutcome opened = channel_.Open({live, live + kPageSize});
+    if (opened == OpenOutcome::kChanging) {
+      const PageRun rest{page, unit.pages.end() - page};
+      stage_.PutBackFaultSlots(slots.subspan(i));
+      memory.ledger.claimed.ClearRun(rest);
+      return Served::kEventFirst;
+    }
+    if (opened == OpenOutcome::kOpened) {
+      memory.ledger.proven.TestAndSet(page);
+      stage_.PutFaulted(page, slots[i]);
+    } else {
+      memory.lost.fetch_add(1, std::memory_order_relaxed);
+      stage_.PutBackFaultSlots(slots.subspan(i, 1));
+      channel_.Wake({live, live + kPageSize});
+    }
+    memory.ledger.settled.TestAndSet(page);
+  }
   return Served::kDone;
+}
+
+Served FaultServer::Open(AddressRange range) {
+  const OpenOutcome opened = OpenRange(range);
+  if (opened == OpenOutcome::kChanging) return Served::kEventFirst;
+  // What is gone can't be opened, but who waits there must look again.
+  if (opened == OpenOutcome::kGone) channel_.Wake(range);
+  return Served::kDone;
+}
+
+OpenOutcome FaultServer::OpenRange(AddressRange range) {
+  if (!wakes_later_ || to_wake_.full() || range.pages() > kAlongForOthers) {
+    return channel_.Open(range);
+  }
+  const OpenOutcome opened = channel_.OpenQuietly(range);
+  if (opened == OpenOutcome::kOpened) to_wake_.Add(range);
+  return opened;
 }
 
 }  // namespace stillframe

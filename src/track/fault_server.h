@@ -4,6 +4,7 @@
 #define STILLFRAME_TRACK_FAULT_SERVER_H_
 
 #include <optional>
+#include <span>
 
 #include "fault/fault_channel.h"
 #include "region/region_map.h"
@@ -11,6 +12,7 @@
 #include "stillframe/units.h"
 #include "track/stage.h"
 #include "track/tracked_memory.h"
+#include "track/wake_list.h"
 #include "track/write_streams.h"
 
 namespace stillframe {
@@ -44,6 +46,15 @@ class FaultServer {
   // Opens and copies nothing: the page, and what can only be opened with it or would be split.
   Served JustOpen(TargetAddress page, TrackedMemory* memory);
 
+  // From now on the writers of what is opened wait until WakeAll, as far as the list has room and
+  // not much is opened at once; or no longer.
+  void SetWakesLater(bool later) { wakes_later_ = later; }
+  // To be called after a batch, whatever came of it: nobody else wakes them.
+  template <class IsWaiting>
+  void WakeAll(IsWaiting is_waiting) {
+    to_wake_.WakeAll(channel_, is_waiting);
+  }
+
  private:
   // Pages that are to be copied and opened together, and where they are.
   struct Together {
@@ -54,17 +65,25 @@ class FaultServer {
   };
 
   std::optional<Served> ServeHuge(const Together& huge, Duration waited, TrackedMemory& memory);
+  // What was copied before the instant.
+  Served OpenSaved(const Segment& at, TrackedMemory& memory);
   std::optional<Together> HugePageAt(const Segment& at, const TrackedMemory& memory) const;
   Pages AlongWith(const Segment& at, bool others_wait, const TrackedMemory& memory) const;
   bool Claim(const Together& unit, TrackedMemory& memory) const;
   void GiveBack(const Together& unit, TrackedMemory& memory) const;
   Served CopyAndOpen(const Together& unit, bool ours, TrackedMemory& memory);
-  Served Open(AddressRange range) const;
+  // Of pages that are all proven, where not all could be opened by one call.
+  Served OpenEach(const Together& unit, std::span<const uint32_t> slots, TrackedMemory& memory);
+  Served Open(AddressRange range);
+  // Opens, and wakes now or later.
+  OpenOutcome OpenRange(AddressRange range);
 
   const FaultChannel& channel_;
   const Target& target_;
   Stage& stage_;
   WriteStreams streams_;
+  bool wakes_later_ = false;
+  WakeList to_wake_;
   // Of the huge pages last wanted, how many had to be split for want of room.
   uint32_t split_ = 0;
 };

@@ -13,6 +13,11 @@ namespace {
 // A look for the thread that discards that takes longer is not repeated at once.
 constexpr Duration kDearLook = std::chrono::microseconds(300);
 
+// The output is woken for so many pages, or after so long.
+constexpr size_t kAnnouncedAtOnce = 32;
+constexpr Duration kAnnounceEvery = std::chrono::milliseconds(1);
+constexpr uint32_t kQuickLooks = 15;
+
 TargetAddress PageBegin(TargetAddress address) { return {address.value & ~(kPageSize.count - 1)}; }
 
 }  // namespace
@@ -54,18 +59,29 @@ bool FaultTracker::IsOwnThread(pid_t tid) const {
 
 void FaultTracker::OnReadable() {
   const Turn turn(turns_);
-  const std::optional<size_t> faults = channel_.PendingFaults();
   if (waiting_count_ + FaultMessages::kMost > waiting_.size()) GiveUp();
   TrackedMemory* memory = memory_.load(std::memory_order_acquire);
   if (memory == nullptr) {
     channel_.Read(FaultMessages::kMost);  // nothing is saved yet, so nothing can be lost
     return;
   }
-  // Exactly the faults: an event behind them stays unread until its pages were looked after.
-  const bool event_first = !faults || *faults == 0;
-  if (event_first) SaveAhead(*memory);
-  ReadMessages(*memory,
-               event_first ? FaultMessages::kMost : std::min(*faults, FaultMessages::kMost));
+  const std::optional<size_t> faults = FaultsToRead();
+  if (!faults) SaveAhead(*memory);
+  ReadMessages(*memory, faults.value_or(FaultMessages::kMost));
+}
+
+std::optional<size_t> FaultTracker::FaultsToRead() {
+  const Mode mode = mode_.load(std::memory_order_acquire);
+  if (mode != Mode::kHolding && mode != Mode::kServing) return FaultMessages::kMost;
+  // To ask how many there are costs as much as copying a page, and where writers are few it is one.
+  if (quick_looks_ > 0 && channel_.IsCalm()) {
+    --quick_looks_;
+    return 1;
+  }
+  const std::optional<size_t> faults = channel_.PendingFaults();
+  quick_looks_ = faults == 1u ? kQuickLooks : 0;
+  if (!faults || *faults == 0) return std::nullopt;
+  return std::min(*faults, FaultMessages::kMost);
 }
 
 void FaultTracker::SaveAhead(TrackedMemory& memory) {
@@ -151,10 +167,11 @@ void FaultTracker::MarkStale(const MemoryEvent& event, TrackedMemory& memory) {
         range, [&memory](const Segment& segment) { memory.arming.stale.SetRun(segment.pages); });
   };
   mark(event.range);
-  memory.arming.any_stale.store(true);
   if (event.kind == MemoryEvent::Kind::kRemap) {
     mark({event.moved_to, event.moved_to + event.range.size()});
   }
+  // After the bits: whoever takes the flag back looks at them next.
+  memory.arming.any_stale.store(true);
 }
 
 void FaultTracker::MarkUnmapped(AddressRange range, TrackedMemory& memory) {
@@ -184,63 +201,99 @@ Duration FaultTracker::SleepLimit() const {
     return std::chrono::microseconds(20);
   }
   // Short while something waits: for the scan to be done with a page, or for its time to run out.
-  return waiting_count_ > 0 || discards_.holds() ? std::chrono::microseconds(200)
-                                                 : std::chrono::milliseconds(100);
+  if (waiting_count_ > 0 || discards_.holds()) return std::chrono::microseconds(200);
+  return stage_.unannounced() > 0 ? kAnnounceEvery : std::chrono::milliseconds(100);
 }
 
 void FaultTracker::Step() {
   const Turn turn(turns_);
-  const Mode mode = mode_.load();
-  TrackedMemory* memory = memory_.load();
-  room_wanted_ = false;
-  bool awaits_scan = false;
-  bool event_first = false;
-  if (discards_.holds() && memory != nullptr) discards_.Commit(*memory);
+  Round round{.mode = mode_.load(), .memory = memory_.load()};
+  if (discards_.holds() && round.memory != nullptr) discards_.Commit(*round.memory);
+  server_.SetWakesLater(waiting_count_ > 1);
   size_t kept = 0;
   for (size_t i = 0; i < waiting_count_; ++i) {
     Waiting fault = waiting_[i];
-    if (event_first) {
-      // Nothing can be opened, for anybody, until the event is read.
+    if (!LookAfter(fault, round)) {
       waiting_[kept++] = fault;
       continue;
     }
-    if (IsHeld(fault, mode)) {
-      // It arrives, for the count of waits, when the target resumes.
-      fault.arrival = clock_.Now();
-      waiting_[kept++] = fault;
-      continue;
-    }
-    if (IsSlowed(fault, mode)) {
-      waiting_[kept++] = fault;
-      continue;
-    }
-    if (!fault.logged) {
-      if (mode == Mode::kServing && memory != nullptr)
-        fault.record = log_.Arrive(fault.address, fault.arrival);
-      fault.logged = true;
-    }
-    const Served served = Serve(fault, mode, memory);
-    const TimePoint now = clock_.Now();
-    if (served == Served::kDone) {
-      if (mode == Mode::kServing || mode == Mode::kArming) waits_.Record(now - fault.arrival);
-      log_.End(fault.record, now);
-      continue;
-    }
-    room_wanted_ = room_wanted_ || served == Served::kLater;
-    if (served == Served::kNoRoom) {
-      room_wanted_ = true;
-      if (!fault.counted_full) stage_full_.fetch_add(1, std::memory_order_relaxed);
-      fault.counted_full = true;
-      if (stage_.full_is_final()) GiveUpForRoom();
-    }
-    awaits_scan = awaits_scan || served == Served::kElsewhere;
-    event_first = served == Served::kEventFirst;
-    if (now - fault.arrival > options_.max_stall) GiveUp();
-    waiting_[kept++] = fault;
+    served_[served_count_++] = fault;
+    if (served_count_ == served_.size()) EndServed(round, kept, i + 1);
   }
+  EndServed(round, kept, waiting_count_);
   waiting_count_ = kept;
-  awaits_scan_.store(awaits_scan, std::memory_order_relaxed);
+  room_wanted_ = round.room_wanted;
+  awaits_scan_.store(round.awaits_scan, std::memory_order_relaxed);
   if (room_wanted_) stage_.AskForFaultRoom();
+  AnnounceStaged();
+}
+
+void FaultTracker::AnnounceStaged() {
+  const size_t pages = stage_.unannounced();
+  if (pages == 0) return;
+  const TimePoint now = clock_.Now();
+  if (pages < kAnnouncedAtOnce && now - announced_ < kAnnounceEvery && !room_wanted_) return;
+  stage_.AnnounceFaulted();
+  announced_ = now;
+}
+
+bool FaultTracker::LookAfter(Waiting& fault, Round& round) {
+  // Nothing can be opened, for anybody, until the event is read.
+  if (round.event_first) return false;
+  if (IsHeld(fault, round.mode)) {
+    // It arrives, for the count of waits, when the target resumes.
+    fault.arrival = clock_.Now();
+    return false;
+  }
+  if (IsSlowed(fault, round.mode)) return false;
+  // Asked before as well: of a stage that became so meanwhile a slot may have come free.
+  const bool final = stage_.full_is_final();
+  const Served served = Serve(fault, round.mode, round.memory);
+  if (served == Served::kDone) return true;
+  const TimePoint now = clock_.Now();
+  TellLog(fault, round);
+  round.room_wanted |= served == Served::kLater || served == Served::kNoRoom;
+  if (served == Served::kNoRoom) {
+    if (!fault.counted_full) stage_full_.fetch_add(1, std::memory_order_relaxed);
+    fault.counted_full = true;
+    if (final && stage_.full_is_final()) GiveUpForRoom();
+  }
+  round.awaits_scan |= served == Served::kElsewhere;
+  round.event_first = served == Served::kEventFirst;
+  if (now - fault.arrival > options_.max_stall) GiveUp();
+  return false;
+}
+
+void FaultTracker::TellLog(Waiting& fault, const Round& round) {
+  if (fault.logged) return;
+  fault.logged = true;
+  if (round.mode == Mode::kServing && round.memory != nullptr) {
+    fault.record = log_.Arrive(fault.address, fault.arrival);
+  }
+}
+
+void FaultTracker::EndServed(const Round& round, size_t kept, size_t next) {
+  const auto is_in = [](AddressRange range) {
+    return [range](const Waiting& fault) {
+      return range.begin <= fault.address && fault.address < range.end;
+    };
+  };
+  const std::span<const Waiting> all(waiting_.data(), waiting_count_);
+  server_.WakeAll([&](AddressRange range) {
+    return std::ranges::any_of(all.first(kept), is_in(range)) ||
+           std::ranges::any_of(all.subspan(next), is_in(range));
+  });
+  const TimePoint now = clock_.Now();
+  for (size_t i = 0; i < served_count_; ++i) {
+    Waiting& fault = served_[i];
+    // Only now: whoever is told of it may take the CPU.
+    TellLog(fault, round);
+    if (round.mode == Mode::kServing || round.mode == Mode::kArming) {
+      waits_.Record(now - fault.arrival);
+    }
+    log_.End(fault.record, now);
+  }
+  served_count_ = 0;
 }
 
 bool FaultTracker::IsHeld(const Waiting& fault, Mode mode) const {

@@ -20,6 +20,7 @@
 #include "track/fault_server.h"
 #include "track/stage.h"
 #include "track/tracked_memory.h"
+#include "track/wake_list.h"
 
 namespace stillframe {
 
@@ -75,6 +76,11 @@ class FaultTracker {
   void OnScanOpened() {
     if (awaits_scan_.load(std::memory_order_relaxed)) wake_.Notify();
   }
+  // There is armed memory, and nobody keeps it as it is: a fault may come, and would be served.
+  bool MayFault() const {
+    const Mode mode = mode_.load(std::memory_order_relaxed);
+    return mode != Mode::kIdle && mode != Mode::kHolding;
+  }
   // Readable when Step has something new to do.
   const EventFd& wake() const { return wake_; }
 
@@ -105,6 +111,15 @@ class FaultTracker {
     bool counted_full;  // it has found the stage full before
   };
 
+  // What is found out in one Step.
+  struct Round {
+    const Mode mode;
+    TrackedMemory* const memory;
+    bool room_wanted = false;
+    bool awaits_scan = false;
+    bool event_first = false;
+  };
+
   // Brackets what depends on mode and memory, for AwaitTurn.
   class Turn {
    public:
@@ -117,6 +132,9 @@ class FaultTracker {
     std::atomic<uint64_t>& turns_;
   };
 
+  // How much to read so that an event which pages have to be saved ahead of stays unread; none:
+  // such an event is all there is.
+  std::optional<size_t> FaultsToRead();
   void SaveAhead(TrackedMemory& memory);
   void ReadMessages(TrackedMemory& memory, size_t limit);
   void ForgetEarlierFaultOf(pid_t tid);
@@ -128,7 +146,15 @@ class FaultTracker {
 
   bool IsHeld(const Waiting& fault, Mode mode) const;
   bool IsSlowed(const Waiting& fault, Mode mode) const;
+  // False when it goes on waiting.
+  bool LookAfter(Waiting& fault, Round& round);
   Served Serve(Waiting& fault, Mode mode, TrackedMemory* memory);
+  // Unless it knows of it.
+  void TellLog(Waiting& fault, const Round& round);
+  // Wakes the output, now and then.
+  void AnnounceStaged();
+  // Wakes those in served_ and tells the log. [0, kept) and those from `next` on go on waiting.
+  void EndServed(const Round& round, size_t kept, size_t next);
   void GiveUpForRoom();
   void GiveUp();
 
@@ -151,7 +177,12 @@ class FaultTracker {
   TimePoint next_save_ahead_;
   MappedArray<Waiting> waiting_;
   size_t waiting_count_ = 0;
+  std::array<Waiting, WakeList::kMost> served_ = {};  // to be woken together
+  size_t served_count_ = 0;
   bool room_wanted_ = false;
+  TimePoint announced_;  // the output was woken last
+  // So many times it may be taken that one fault waits where no event does.
+  uint32_t quick_looks_ = 0;
 
   // Read by others.
   std::atomic<uint64_t> turns_ = 0;  // odd while something is being done

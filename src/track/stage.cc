@@ -44,8 +44,13 @@ void Stage::PutBackFaultSlots(std::span<const uint32_t> slots) {
 void Stage::PutFaulted(PageIndex page, uint32_t slot) {
   // Never full: it has a place for each slot.
   faulted_queue_.Push({.pages = {page, Pages{1}}, .slot = slot, .source = PageSource::kFaulted});
-  WakeOutput();
+  ++unannounced_;
   if (Crowding() > 0) WakeSpill();
+}
+
+void Stage::AnnounceFaulted() {
+  unannounced_ = 0;
+  WakeOutput();
 }
 
 void Stage::AskForFaultRoom() { tracker_asks_.exchange(true, std::memory_order_acq_rel); }

@@ -55,7 +55,13 @@ class Stage {
   bool TakeFaultSlots(std::span<uint32_t> slots, bool for_us);
   void PutBackFaultSlots(std::span<const uint32_t> slots);
   std::span<std::byte> FaultMemory(uint32_t slot) const { return faulted_.Memory(slot); }
+  // Passes it on. An output that sleeps goes on sleeping until AnnounceFaulted: woken for each
+  // page it would take a CPU each time, maybe the one that the writer goes on with. A spill is
+  // woken at once.
   void PutFaulted(PageIndex page, uint32_t slot);
+  void AnnounceFaulted();
+  // How many were put since.
+  size_t unannounced() const { return unannounced_; }
   // Readable when a slot was released after AskForFaultRoom.
   const EventFd& fault_room() const { return fault_room_; }
   void AskForFaultRoom();
@@ -129,6 +135,7 @@ class Stage {
   SlotPool scanned_;
   SpscRing<StagedPages> faulted_queue_;
   SpscRing<StagedPages> scanned_queue_;
+  size_t unannounced_ = 0;  // the tracker's
   std::mutex faulted_out_;  // between the two that take faulted pages out
   std::atomic<uint64_t> peak_ = 0;
   std::atomic<int64_t> faulted_used_ = 0;  // slots

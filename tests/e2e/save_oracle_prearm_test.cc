@@ -68,7 +68,9 @@ class PreArmOracleTest : public SaveOracleTest {
   CommandOutcome save_;
 };
 
-TEST_F(PreArmOracleTest, HugePagesAreKeptWhole) {
+class HugePagesTest : public PreArmOracleTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(HugePagesTest, AreKeptWhole) {
   Subprocess target(Python("64",
                            "m.madvise(mmap.MADV_HUGEPAGE)\n"
                            "for i in range(0,SIZE,P): m[i]=1",
@@ -76,10 +78,13 @@ TEST_F(PreArmOracleTest, HugePagesAreKeptWhole) {
   ASSERT_TRUE(target.WaitForOut("..")) << target.Err();
   const uint64_t before = SumOf(target.pid(), "AnonHugePages");
   if (before < 32 * 1024) GTEST_SKIP() << "*** SKIPPED *** no transparent huge pages here";
-  ExpectSaved(target);
+  ExpectSaved(target, {"--instant", GetParam()});
   EXPECT_EQ(save_.json["pages"]["lost"], 0);
   EXPECT_GE(SumOf(target.pid(), "AnonHugePages") * 10, before * 9);
 }
+
+INSTANTIATE_TEST_SUITE_P(Instants, HugePagesTest, testing::Values("now", "late"),
+                         [](const auto& info) { return info.param; });
 
 TEST_F(PreArmOracleTest, ALargeReservedRangeCostsNoPageTables) {
   // 4 GiB, a page in each of 2,000 places far apart, new ones all the time.
@@ -109,6 +114,21 @@ TEST_F(PreArmOracleTest, MappingsThatAreReplacedAllTheTime) {
              "    k[i]=mmap.mmap(-1,256*P,flags=mmap.MAP_PRIVATE|mmap.MAP_ANONYMOUS)\n"
              "    for _ in range(20): k[i][r.randrange(256*P)]=1\n"
              "    m[r.randrange(SIZE)]=turn&255"));
+  ASSERT_TRUE(target.WaitForOut("....")) << target.Err();
+  ExpectSaved(target);
+}
+
+// More than is armed in the pause, so that it is registered in a stop of its own.
+TEST_F(PreArmOracleTest, MuchMemoryThatIsReplacedAllTheTime) {
+  // MAP_POPULATE: all of it has pages at once.
+  Subprocess target(
+      Python("16", "k=[mmap.mmap(-1,4096*P) for _ in range(8)]",
+             "    i=r.randrange(8)\n"
+             "    k[i].close()\n"
+             "    k[i]=mmap.mmap(-1,4096*P,flags=mmap.MAP_PRIVATE|mmap.MAP_ANONYMOUS|0x8000)\n"
+             "    for _ in range(20): k[i][r.randrange(4096*P)]=turn&255\n"
+             "    m[r.randrange(SIZE)]=turn&255\n"
+             "    if turn%10==0: sys.stdout.write('.'); sys.stdout.flush()"));
   ASSERT_TRUE(target.WaitForOut("....")) << target.Err();
   ExpectSaved(target);
 }

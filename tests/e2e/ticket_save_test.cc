@@ -35,7 +35,9 @@ TEST(TicketSaveTest, EachOfManySavesIsOneInstant) {
   for (int round = 0; round < Rounds(); ++round) {
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 20'000));
     const std::string path = directory / "image";
-    const CommandOutcome save = RunSave(workload.pid(), path);
+    // An early instant and a late one in turn.
+    const CommandOutcome save =
+        RunSave(workload.pid(), path, {"--instant", round % 2 == 0 ? "now" : "late"});
     ASSERT_EQ(save.exit_code, kExitDone) << "round " << round << ": " << save.err;
     faulted += save.json["pages"]["faulted"].get<uint64_t>();
     const auto image = OpenImage(path);

@@ -154,6 +154,17 @@ TEST(OwnProcessSaveTest, TheImageIsTheMemoryAtTheInstant) {
   EXPECT_GT(writers.writes(), 0u);
 }
 
+TEST(OwnProcessSaveTest, HasNoLateInstant) {
+  const test::TempDir directory;
+  MappedMemory memory(MiB(1));
+  const std::vector<AddressRange> ranges{RangeOf(memory.data(), memory.size().count)};
+  Copy copy(ranges);
+  const auto summary = Save(ranges, ParkAllThreads(SIGRTMIN + 3), &copy, directory / "image",
+                            {.instant = Instant::kLate});
+  ASSERT_FALSE(summary);
+  EXPECT_EQ(summary.error().code, ErrorCode::kUsage);
+}
+
 TEST(OwnProcessSaveTest, ASmallStageIsEnough) {
   const test::TempDir directory;
   const std::string image = directory / "image";

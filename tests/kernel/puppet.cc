@@ -23,11 +23,15 @@ constexpr int kMadvGuardRemove = 103;
 
 Puppet::Puppet(uint64_t pages, uint64_t holes_from) {
   const size_t size = pages * kPageSize.count;
-  auto* memory = static_cast<char*>(
-      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  // Between pages that nobody may touch: as one mapping with its neighbours it would be written by
+  // others too.
+  const size_t guard = kPageSize.count;
+  void* reserved = mmap(nullptr, size + 2 * guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  auto* memory = static_cast<char*>(reserved) + guard;
+  if (reserved == MAP_FAILED || mprotect(memory, size, PROT_READ | PROT_WRITE) != 0) std::abort();
   int orders[2];
   int answers[2];
-  if (memory == MAP_FAILED || pipe2(orders, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0) {
+  if (pipe2(orders, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0) {
     std::perror("puppet");
     std::abort();
   }
@@ -44,7 +48,7 @@ Puppet::Puppet(uint64_t pages, uint64_t holes_from) {
   close(answers[1]);
   orders_.reset(orders[1]);
   answers_.reset(answers[0]);
-  munmap(memory, size);
+  munmap(reserved, size + 2 * guard);
   Tell(Order::kWrite, 0, 0);
   uint64_t ready = 0;
   if (read(answers_.get(), &ready, sizeof(ready)) != sizeof(ready)) std::abort();

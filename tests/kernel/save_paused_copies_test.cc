@@ -153,6 +153,23 @@ TEST_F(SavePausedCopiesTest, WhatIsMoreThanTheSystemHasIsRefusedBeforeThePause) 
   EXPECT_EQ(reads_, 0);
 }
 
+TEST_F(SavePausedCopiesTest, NoCopyEndsInTheMiddleOfAPageWhateverWasReserved) {
+  const PlannedMapping planned = Map(4, MAP_PRIVATE | MAP_ANONYMOUS);
+  Fill(planned, 0, 4);
+  PausedCopies copies;
+  ASSERT_TRUE(copies.Reserve(memory_, {}, MiB(1) + Bytes{100}, kPageSize + Bytes{100}));
+  ASSERT_TRUE(copies.TakePages(memory_, planned.saved, nullptr));
+  for (uint64_t pages = 0;;) {
+    const PausedCopies::Piece piece = copies.Next(KiB(12));
+    if (piece.memory.empty()) {
+      EXPECT_EQ(pages, 4u);
+      break;
+    }
+    EXPECT_EQ(piece.memory.size() % kPageSize.count, 0u);
+    pages += piece.memory.size() / kPageSize.count;
+  }
+}
+
 TEST_F(SavePausedCopiesTest, MappingsThatAppearInThePauseAreBoundedToo) {
   const PlannedMapping early = Map(64, MAP_PRIVATE | MAP_ANONYMOUS);
   Fill(early, 0, 64);

@@ -41,6 +41,8 @@ TEST(SaveArguments, TheWayIsWriteProtectionUnlessAnotherIsNamed) {
   EXPECT_EQ(Parse({"42", "-o", "image", "--via", "fork"})->options.via, Via::kFork);
   EXPECT_EQ(Parse({"42", "-o", "image", "--via", "stop"})->options.via, Via::kStop);
   EXPECT_EQ(Parse({"42", "-o", "image", "--via", "precopy"})->options.via, Via::kPrecopy);
+  EXPECT_EQ(Parse({"42", "-o", "image"})->options.instant, Instant::kNow);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--instant", "late"})->options.instant, Instant::kLate);
   const auto unknown = Parse({"42", "-o", "image", "--via", "magic"});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::kUsage);
@@ -51,6 +53,10 @@ TEST(SaveArguments, AFullStageSpillsUnlessSomethingElseIsWanted) {
   EXPECT_EQ(plain.on_full, OnFull::kSpill);
   EXPECT_EQ(plain.spill_dir, "");
   EXPECT_FALSE(plain.spill_limit);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--tracker", "spin"})->options.tracker, TrackerWait::kSpin);
+  EXPECT_EQ(Parse({"42", "-o", "image", "--tracker", "block"})->options.tracker,
+            TrackerWait::kBlock);
+  EXPECT_FALSE(Parse({"42", "-o", "image", "--tracker", "sleep"}));
   EXPECT_EQ(Parse({"42", "-o", "image", "--on-full", "wait"})->options.on_full, OnFull::kWait);
   EXPECT_EQ(Parse({"42", "-o", "image", "--on-full", "abort"})->options.on_full, OnFull::kAbort);
   const auto all = Parse(
@@ -184,6 +190,8 @@ TEST(SaveArguments, WhatIsWrongIsNamed) {
       {{"12", "-o", "x", "--max-bandwidth", "63K"}, "from 64K"},
       {{"12", "-o", "x", "--throttle", "never"}, "one of skip "},
       {{"12", "-o", "x", "--via", "magic"}, "one of wp fork stop"},
+      {{"12", "-o", "x", "--instant", "later"}, "one of now late"},
+      {{"12", "-o", "x", "--instant", "late", "--via", "fork"}, "--instant late"},
       {{"12", "-o", "x", "--on-lost", "ignore"}, "one of keep abort"},
       {{"12", "-o", "x", "--progress", "loud"}, "one of auto bar json none"},
       {{"12", "-o", "x", "--filter", "zz"}, "--filter \"zz\""},

@@ -6,6 +6,8 @@
 #include <random>
 #include <string>
 
+#include "image/checksum.h"
+#include "image/index_builder.h"
 #include "image_samples.h"
 #include "stillframe/image_reader.h"
 
@@ -35,6 +37,30 @@ TEST(ImageRepeats, WhatWasToldLastHolds) {
   EXPECT_EQ(ReadPages(**reader, 0x14000, 2), PatternPages(5, 2));
   std::byte byte;
   EXPECT_FALSE((*reader)->Read({0x30000}, {&byte, 1}));  // its mapping went
+}
+
+TEST(ImageRepeats, WhatHoldsNoMoreIsLetGoOf) {
+  constexpr uint64_t kPages = 100;
+  constexpr size_t kTold = 3 * IndexBuilder::kFewEntries;
+  IndexBuilder index;
+  index.AllowRepeats();
+  const ByteVector old = PatternPages(1, 1);
+  const ByteVector last = PatternPages(2, 1);
+  uint64_t offset = kHeaderSize;
+  for (size_t i = 0; i < kTold; ++i, offset += kPage) {
+    index.AddData({0x10000 + i % kPages * kPage}, i + kPages < kTold ? old : last, offset,
+                  PageSource::kScanned);
+    ASSERT_LE(index.entries().size(), IndexBuilder::kFewEntries);
+  }
+  const std::vector<SavedMapping> mappings = {WholeMapping(0x10000, kPages, "")};
+  ASSERT_TRUE(index.Seal(mappings));
+  ASSERT_EQ(index.entries().size(), kPages);
+  for (const WireIndexEntry& entry : index.entries()) EXPECT_EQ(entry.checksum, Checksum(last));
+  // Every byte of the file is accounted for.
+  ASSERT_EQ(index.superseded().size(), kTold - kPages);
+  for (size_t i = 0; i < index.superseded().size(); ++i) {
+    ASSERT_EQ(index.superseded()[i].file_offset, kHeaderSize + i * kPage);
+  }
 }
 
 TEST(ImageRepeats, EachPageIsCountedOnceInTheEnd) {

@@ -25,6 +25,7 @@ SaveSummary MakeSummary() {
                     .logged = {20},
                     .slowed = microseconds(21),
                     .stopped = microseconds(22)};
+  summary.tracker = TrackerWait::kSpin;
   summary.at_instant = milliseconds(3);
   summary.duration = milliseconds(2345);
   summary.memory = GiB(1);
@@ -54,7 +55,7 @@ TEST(SummaryJson, HasEachFieldOfSchemaOneAndNothingElse) {
               "limit_met": false},
     "prearm": {"rounds": 18, "duration_ms": 19, "logged_pages": 20, "slowed_us": 21,
                "stopped_us": 22},
-    "instant": "now", "exec_us": 3000, "duration_ms": 2345,
+    "instant": "now", "tracker": "spin", "exec_us": 3000, "duration_ms": 2345,
     "memory_bytes": 1073741824, "image_bytes": 734003200,
     "pages": {"total": 262144, "zero": 1, "scanned": 2, "faulted": 3, "paused": 4, "lost": 5},
     "wait_us": {"count": 7, "p50": 8, "p99": 9, "p999": 10, "max": 11},
@@ -88,12 +89,20 @@ TEST(SummaryText, SaysPauseWaitsThrottleAndSizes) {
             "registering: 22 us)\n"
             "  waits     7 writes: p50 8 us, p99 9 us, p99.9 10 us, max 11 us\n"
             "  throttle  skip: 12 slow faults, 13 polls, 14 forced runs\n"
+            "  rounds    17, 3.00 MiB copied while it ran\n"
             "  pages     262,144: 1 zero, 2 scanned, 3 faulted, 4 paused, 5 lost\n"
             "  sizes     memory 1.00 GiB, image 700 MiB, stage peak 3.00 MiB of 64.0 MiB, full 15 "
             "times, spilled 5.00 MiB\n"
             "  lost      20.0 KiB in 1 ranges\n"
             "    0x7ffffffff000-0x800000000000  4.00 KiB  unmapped\n"
             "  skipped   8.00 KiB in 1 mappings\n");
+}
+
+TEST(SummaryText, ALateInstantIsNamed) {
+  SaveSummary summary = MakeSummary();
+  summary.instant = Instant::kLate;
+  EXPECT_NE(SummaryToText(summary, "out.sfi", false).find(" via wp late in "), std::string::npos);
+  EXPECT_EQ(SummaryToJson(summary, "out.sfi")["instant"], "late");
 }
 
 TEST(SummaryText, LongListsAreCutUnlessAllIsWanted) {

@@ -33,6 +33,7 @@ const WayForecast& Wp(const SaveForecast& forecast) { return forecast.ways[0]; }
 const WayForecast& Fork(const SaveForecast& forecast) { return forecast.ways[1]; }
 const WayForecast& Stop(const SaveForecast& forecast) { return forecast.ways[2]; }
 const WayForecast& Precopy(const SaveForecast& forecast) { return forecast.ways[3]; }
+const WayForecast& Late(const SaveForecast& forecast) { return forecast.ways[4]; }
 
 TEST(SaveForecastTest, AForkPausesForAllMemoryAndWriteProtectionDoesNot) {
   const SaveForecast forecast = ForecastFrom(Survey(), {});
@@ -44,6 +45,20 @@ TEST(SaveForecastTest, AForkPausesForAllMemoryAndWriteProtectionDoesNot) {
   EXPECT_GT(Wp(forecast).duration, Duration(milliseconds(21)));
   EXPECT_GT(Stop(forecast).pause, Duration(seconds(1)));
   EXPECT_LT(Wp(forecast).extra_memory, MiB(70));
+}
+
+TEST(SaveForecastTest, PrivateMappingsOfFilesAreCopiedBeforeThePauseOfTwoWays) {
+  TargetSurvey survey = Survey();
+  survey.copied = GiB(2);
+  const SaveForecast without = ForecastFrom(survey, {});
+  survey.of_files = GiB(1);
+  const SaveForecast with = ForecastFrom(survey, {});
+  // Reading a GiB takes a quarter of a second, looking at its pages a few milliseconds.
+  EXPECT_LT(Wp(with).pause, Wp(without).pause - milliseconds(200));
+  EXPECT_LT(Precopy(with).pause, Precopy(without).pause - milliseconds(200));
+  EXPECT_GT(Wp(with).pause, Duration(milliseconds(250)));
+  EXPECT_LT(Wp(with).extra_memory, Wp(without).extra_memory);
+  EXPECT_EQ(Fork(with).pause, Fork(without).pause);
 }
 
 TEST(SaveForecastTest, AForkPaysForWhatIsWrittenMeanwhile) {
@@ -75,6 +90,19 @@ TEST(SaveForecastTest, APrecopyPausesTheLongerTheMoreIsWritten) {
   SaveOptions slow;
   slow.max_bandwidth = MiB(2);
   EXPECT_GT(Precopy(ForecastFrom(survey, slow)).pause, quiet);
+}
+
+TEST(SaveForecastTest, ALateInstantCostsTimeAndNoPause) {
+  TargetSurvey survey = Survey();
+  const SaveForecast quiet = ForecastFrom(survey, {});
+  EXPECT_EQ(Late(quiet).pause, Wp(quiet).pause);
+  EXPECT_EQ(Late(quiet).via, Via::kWriteProtect);
+  EXPECT_EQ(Late(quiet).instant, Instant::kLate);
+  EXPECT_GT(Late(quiet).extra_memory, Wp(quiet).extra_memory);
+  survey.pages_written = 10'000'000;  // all of it, again and again
+  EXPECT_GT(Late(ForecastFrom(survey, {})).duration, 2 * Late(quiet).duration);
+  survey.wp_obstacle = "somebody else's";
+  EXPECT_EQ(Late(ForecastFrom(survey, {})).obstacle, "somebody else's");
 }
 
 TEST(SaveForecastTest, AnOldKernelHasNoPrecopy) {
@@ -146,7 +174,10 @@ TEST(ForecastReport, JsonHasEachWayAndWhatIsUnknownIsNull) {
   EXPECT_EQ(json["verb"], "save");
   EXPECT_EQ(json["dry_run"], true);
   EXPECT_TRUE(json["pages_written_per_second"].is_null());
-  ASSERT_EQ(json["ways"].size(), 4u);
+  ASSERT_EQ(json["ways"].size(), 5u);
+  EXPECT_EQ(json["ways"][0]["instant"], "now");
+  EXPECT_EQ(json["ways"][4]["via"], "wp");
+  EXPECT_EQ(json["ways"][4]["instant"], "late");
   EXPECT_EQ(json["ways"][0]["possible"], false);
   EXPECT_EQ(json["ways"][0]["obstacle"], "taken");
   EXPECT_EQ(json["ways"][2]["via"], "stop");

@@ -24,6 +24,16 @@ TEST(SaveOptionsTest, AStageFitsUpToTheMemoryThatIsAvailable) {
   EXPECT_NE(refused.error().hint, "");
 }
 
+TEST(SaveOptionsTest, ALateInstantIsOfWriteProtectionOnly) {
+  EXPECT_TRUE(CheckSaveOptions({.instant = Instant::kLate}));
+  for (const Via via : {Via::kFork, Via::kStop, Via::kPrecopy}) {
+    const auto refused = CheckSaveOptions({.via = via, .instant = Instant::kLate});
+    ASSERT_FALSE(refused) << ViaName(via);
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+    EXPECT_NE(refused.error().hint, "");
+  }
+}
+
 TEST(SaveOptionsTest, ADirectoryToSpillToIsLookedForOnlyIfOneMayBeNeeded) {
   SaveOptions options{.stage = MiB(1), .spill_dir = "/no/such/directory"};
   const auto refused = CheckRoomFor(options);

@@ -174,6 +174,26 @@ TEST(MappingDetailsTest, AWritableFileMappingMayHaveBeenWrittenMeanwhile) {
   EXPECT_GT(now[0].anonymous.count, 0u);
 }
 
+TEST(EndOfStretchTest, MappingsThatTouchAndAreTreatedAlikeAreOne) {
+  const auto planned = [](const Mapping& mapping, Treatment treatment) {
+    return PlannedMapping{
+        .mapping = mapping, .treatment = treatment, .saved = mapping.range, .reason = {}};
+  };
+  const std::vector<PlannedMapping> plan = {
+      planned(Anonymous(0x1000, 0x3000), Treatment::kArm),
+      planned(Anonymous(0x3000, 0x4000), Treatment::kArm),
+      planned(File(0x4000, 0x6000), Treatment::kArm),  // another sort
+      planned(File(0x6000, 0x7000), Treatment::kArm),
+      planned(Anonymous(0x8000, 0x9000), Treatment::kArm),  // apart
+      planned(Anonymous(0x9000, 0xa000), Treatment::kCopy),
+  };
+  EXPECT_EQ(EndOfStretch(plan, 0), 2u);
+  EXPECT_EQ(EndOfStretch(plan, 1), 2u);
+  EXPECT_EQ(EndOfStretch(plan, 2), 4u);
+  EXPECT_EQ(EndOfStretch(plan, 4), 5u);
+  EXPECT_EQ(EndOfStretch(plan, 5), 6u);
+}
+
 TEST(ScanOrderTest, SmallRegionsComeFirstAndLowOnesAmongEquals) {
   const RegionSet regions({{.range = {{0x100000}, {0x900000}}, .first = {}},
                            {.range = {{0x1000000}, {0x1010000}}, .first = {}},

@@ -49,6 +49,13 @@ BenchMethodPtr ByWay(Via via, bool usual = true) {
   return method;
 }
 
+BenchMethodPtr WithALateInstant() {
+  auto method = Named("late", "save --instant late");
+  method->options.instant = Instant::kLate;
+  method->usual = false;
+  return method;
+}
+
 BenchMethodPtr WithoutASave() {
   auto method = Named("none", "no save");
   method->by = BenchMethod::By::kNobody;
@@ -76,6 +83,7 @@ std::vector<BenchMethodPtr> MakeMethods() {
   all.push_back(ByWay(Via::kFork));
   all.push_back(ByWay(Via::kStop));
   all.push_back(ByWay(Via::kPrecopy, false));  // needs Linux 6.7
+  all.push_back(WithALateInstant());
   all.push_back(ByItself());
   return all;
 }
