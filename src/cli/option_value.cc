@@ -107,11 +107,11 @@ Result<pid_t> ParsePid(std::string_view text) {
   return static_cast<pid_t>(value->number);
 }
 
-Result<std::string> ParseChoice(std::string_view option, std::string_view text,
-                                std::span<const std::string_view> choices) {
+Result<std::string_view> ParseChoice(std::string_view option, std::string_view text,
+                                     std::span<const std::string_view> choices) {
   std::string accepted = "one of";
   for (const std::string_view choice : choices) {
-    if (choice == text) return std::string(text);
+    if (choice == text) return choice;
     accepted += " " + std::string(choice);
   }
   return Refuse(option, text, accepted);

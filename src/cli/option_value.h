@@ -34,9 +34,9 @@ Result<Duration> ParseDuration(std::string_view option, std::string_view text,
 Result<uint64_t> ParseNumber(std::string_view option, std::string_view text);
 // A process id; whether there is such a process is for others to find.
 Result<pid_t> ParsePid(std::string_view text);
-// One of `choices`.
-Result<std::string> ParseChoice(std::string_view option, std::string_view text,
-                                std::span<const std::string_view> choices);
+// One of `choices`, as it stands there.
+Result<std::string_view> ParseChoice(std::string_view option, std::string_view text,
+                                     std::span<const std::string_view> choices);
 
 // As ParseSize and ParseDuration read them: "64M", "5ms".
 std::string SizeText(Bytes bytes);

@@ -144,7 +144,7 @@ Result<void> FillThrottle(const RawOptions& raw, ThrottleOptions& to) {
 
 Result<void> FillVia(const Text& text, Via& to) {
   if (!text) return {};
-  STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--via", *text, kWays));
+  STILLFRAME_ASSIGN(const std::string_view choice, ParseChoice("--via", *text, kWays));
   for (const Via via : {Via::kWriteProtect, Via::kFork, Via::kStop, Via::kPrecopy}) {
     if (choice == ViaName(via)) to = via;
   }
@@ -153,7 +153,7 @@ Result<void> FillVia(const Text& text, Via& to) {
 
 Result<void> FillInstant(const Text& text, SaveOptions& to) {
   if (!text) return {};
-  STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--instant", *text, kInstants));
+  STILLFRAME_ASSIGN(const std::string_view choice, ParseChoice("--instant", *text, kInstants));
   to.instant = choice == InstantName(Instant::kLate) ? Instant::kLate : Instant::kNow;
   if (to.instant == Instant::kLate && to.via != Via::kWriteProtect) {
     return Fail(ErrorCode::kUsage,
@@ -165,7 +165,7 @@ Result<void> FillInstant(const Text& text, SaveOptions& to) {
 
 Result<void> FillTracker(const Text& text, TrackerWait& to) {
   if (!text) return {};
-  STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--tracker", *text, kTrackerWaits));
+  STILLFRAME_ASSIGN(const std::string_view choice, ParseChoice("--tracker", *text, kTrackerWaits));
   for (const TrackerWait wait : {TrackerWait::kAuto, TrackerWait::kSpin, TrackerWait::kBlock}) {
     if (choice == TrackerWaitName(wait)) to = wait;
   }
@@ -174,7 +174,8 @@ Result<void> FillTracker(const Text& text, TrackerWait& to) {
 
 Result<void> FillOnFull(const RawOptions& raw, SaveOptions& to) {
   if (raw.on_full) {
-    STILLFRAME_ASSIGN(const std::string choice, ParseChoice("--on-full", *raw.on_full, kOnFull));
+    STILLFRAME_ASSIGN(const std::string_view choice,
+                      ParseChoice("--on-full", *raw.on_full, kOnFull));
     to.on_full = choice == "wait"    ? OnFull::kWait
                  : choice == "spill" ? OnFull::kSpill
                                      : OnFull::kAbort;
@@ -208,12 +209,12 @@ Result<void> FillOptions(const RawOptions& raw, SaveOptions& to) {
   STILLFRAME_TRY(SetDuration("--stop-timeout", raw.stop_timeout, {milliseconds(1), seconds(60)},
                              to.stop_timeout));
   if (raw.over_pause_limit) {
-    STILLFRAME_ASSIGN(const std::string choice,
+    STILLFRAME_ASSIGN(const std::string_view choice,
                       ParseChoice("--over-pause-limit", *raw.over_pause_limit, kKeepOrAbort));
     to.over_pause_limit = choice == "abort" ? OverPauseLimit::kAbort : OverPauseLimit::kKeep;
   }
   if (raw.on_lost) {
-    STILLFRAME_ASSIGN(const std::string choice,
+    STILLFRAME_ASSIGN(const std::string_view choice,
                       ParseChoice("--on-lost", *raw.on_lost, kKeepOrAbort));
     to.on_lost = choice == "abort" ? OnLost::kAbort : OnLost::kKeep;
   }

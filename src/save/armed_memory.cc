@@ -73,8 +73,9 @@ void CarryOver(const TrackedMemory& before, TrackedMemory* now) {
       }
     }
   }
-  now->arming.any_stale.store(before.arming.any_stale.load());
-  now->arming.any_foreign = before.arming.any_foreign;
+  // Never taken back: the tracker may have set them meanwhile.
+  if (before.arming.any_stale.load()) now->arming.any_stale.store(true);
+  if (before.arming.any_foreign.load()) now->arming.any_foreign.store(true);
 }
 
 // So that what is counted is of pages that somebody has.

@@ -40,9 +40,9 @@ class ArmedMemory {
   Result<void> RegisterAnew(std::vector<PlannedMapping>* plan);
   // Plans mappings to be copied that the kernel refused before, and that look as they did then.
   void LeaveRefused(std::vector<PlannedMapping>* plan) const;
-  // The same, where the kernel can be asked what is registered: that is left as it is, and all else
-  // is registered again, whatever was registered there before. Returns by address what was not. For
-  // another process that stands still.
+  // As Register, where the kernel can be asked what is registered: that is left as it is, and all
+  // else is registered again, whatever was registered there before. Returns by address what was
+  // not. For another process that stands still.
   Result<std::vector<AddressRange>> RegisterUnwatched(std::vector<PlannedMapping>* plan,
                                                       const PageWatch& watch);
 

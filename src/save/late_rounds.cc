@@ -33,7 +33,8 @@ Result<void> LateRounds::Run(PreArm& pre_arm, TrackedMemory* memory, const Regis
   context_.pages_to_do.store(missing.count, std::memory_order_relaxed);
   LatePace pace(missing, context_.options.stage);
   for (int registrations = 1; pace.IsWorthRound(missing);) {
-    STILLFRAME_TRY(CopyOnce(*memory, check));
+    STILLFRAME_ASSIGN(const bool copied, CopyOnce(*memory, check));
+    if (!copied) break;
     ++rounds_;
     STILLFRAME_ASSIGN(Bytes fresh, registrar.unregistered(kAll));
     // What nobody has registered nobody can copy before the instant, and what is new is what a
@@ -49,15 +50,18 @@ Result<void> LateRounds::Run(PreArm& pre_arm, TrackedMemory* memory, const Regis
   return {};
 }
 
-Result<void> LateRounds::CopyOnce(TrackedMemory& memory,
+Result<bool> LateRounds::CopyOnce(TrackedMemory& memory,
                                   const std::function<Result<void>()>& check) {
   // What a call writes by DMA to a page that is armed by now leaves no trace.
-  STILLFRAME_TRY(context_.target->AwaitSystemCalls(context_.HowToPause()));
+  const Result<void> over = context_.target->AwaitSystemCalls(context_.HowToPause());
+  if (!over && over.error().code == ErrorCode::kLimit) return false;
+  STILLFRAME_TRY(over);
   FailPoint("late.awaited");
   STILLFRAME_TRY(NotePinned());
   STILLFRAME_TRY(copy_.CopyMissing(memory, check));
   // Those that were registered meanwhile.
-  return NotePinned();
+  STILLFRAME_TRY(NotePinned());
+  return true;
 }
 
 Result<void> LateRounds::NotePinned() {

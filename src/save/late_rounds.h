@@ -47,7 +47,9 @@ class LateRounds {
   Pages done() const { return copy_.done(); }
 
  private:
-  Result<void> CopyOnce(TrackedMemory& memory, const std::function<Result<void>()>& check);
+  // False when a system call of the target does not end: what has no copy by then is saved after
+  // the instant.
+  Result<bool> CopyOnce(TrackedMemory& memory, const std::function<Result<void>()>& check);
   Result<void> NotePinned();
 
   SaveContext& context_;

@@ -40,6 +40,8 @@ std::vector<PageRun> TakeFrom(PageBitmap* list, PageRun within) {
 
 }  // namespace
 
+// Also of what is only armed along: a page that had lost its mark would not be told from one that
+// never did.
 void ForgetCopies(PageRun run, TrackedMemory& memory) {
   ForEachSet(memory.arming.copied, run, [&memory](PageRun copied) {
     memory.arming.copied.ClearRun(copied);
@@ -98,6 +100,7 @@ Result<void> PageArmer::ArmPopulated(const Region& region, PageRun run) {
   STILLFRAME_ASSIGN(const std::vector<AddressRange> stretches,
                     PopulatedBlocks(region, run, Phase::kRunning));
   for (const AddressRange stretch : stretches) {
+    ForgetCopies(region.PagesIn(stretch), memory_);
     STILLFRAME_TRY(ArmInSteps(region, stretch, Phase::kRunning));
     STILLFRAME_TRY(NotePopulated(region, stretch));
   }
@@ -113,6 +116,7 @@ Result<void> PageArmer::ArmOpened(const Region& region, Phase phase) {
   Result<void> result;
   const auto arm = [&](PageRun run) {
     if (!result || run.empty()) return;
+    ForgetCopies(run, memory_);
     result = ArmInSteps(region, region.AddressesOf(run), phase);
     // What was there stays, or goes with an event; only a hole may have become a page.
     ForEachClear(memory_.ledger.present, run, [&](PageRun holes) {
@@ -123,7 +127,6 @@ Result<void> PageArmer::ArmOpened(const Region& region, Phase phase) {
   ForEachSet(log.opened, region.run(), [&](PageRun run) {
     // Before it is armed: a write that comes after is noted again.
     log.opened.ClearRun(run);
-    ForgetCopies(run, memory_);
     ForEachSet(log.seen, run, [&log](PageRun again) { log.hot.SetRun(again); });
     log.seen.SetRun(run);
     if (!pending.empty() && run.first - pending.end() <= kBridged) {
@@ -164,6 +167,7 @@ Result<void> PageArmer::ArmRest(const Region& region) {
     STILLFRAME_ASSIGN(const std::vector<AddressRange> stretches,
                       PopulatedBlocks(region, run, Phase::kPaused));
     for (const AddressRange stretch : stretches) {
+      ForgetCopies(region.PagesIn(stretch), memory_);
       STILLFRAME_TRY(ArmInSteps(region, stretch, Phase::kPaused));
     }
     return {};
@@ -171,7 +175,7 @@ Result<void> PageArmer::ArmRest(const Region& region) {
   // What is stale is asked for anew, as if it had never been armed.
   std::vector<PageRun> stale;
   if (log.any_stale.load()) stale = TakeStale(region);
-  if (log.any_foreign) std::ranges::copy(TakeForeign(region), std::back_inserter(stale));
+  if (log.any_foreign.load()) std::ranges::copy(TakeForeign(region), std::back_inserter(stale));
   for (const PageRun run : stale) {
     AskAnew(run);
     log.opened.ClearRun(run);
@@ -224,7 +228,7 @@ Result<void> PageArmer::ArmStep(const Region& region, AddressRange step, Phase p
   if (phase == Phase::kRunning) {
     // Something else is there by now, and stays so: to ask for it again and again is in vain.
     memory_.arming.foreign.SetRun(region.PagesIn(step));
-    memory_.arming.any_foreign = true;
+    memory_.arming.any_foreign.store(true);
     return target_.CheckAlive();
   }
   // The mapping that was registered went, and one like it came to the same place. All of it: to

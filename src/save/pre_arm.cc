@@ -82,10 +82,10 @@ void PreArm::ListUnknown() {
 void PreArm::SetMemory(TrackedMemory& memory) {
   memory_ = &memory;
   armer_.emplace(parts_.target, parts_.channel, memory);
+  memory.arming.any_foreign.store(false);  // before the bits
   for (const Region& region : memory.regions.regions()) {
     for (const PageRun run : armer_->TakeForeign(region)) armer_->AskAnew(run);
   }
-  memory.arming.any_foreign = false;
   few_new_ = false;
 }
 

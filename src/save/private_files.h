@@ -58,7 +58,7 @@ class PrivateFiles {
   // what is registered with an io_uring now.
   Result<std::vector<AddressRange>> FindRest(std::span<const AddressRange> pinned);
 
-  // Without holding the target's mmap lock for long.
+  // See ReleaseFiles for how long that may hold the target's mmap lock.
   void Release();
 
   void AddTo(SaveSummary* summary) const;

@@ -45,7 +45,7 @@ bool CanComeEarly(const PlannedMapping& planned) {
 }
 
 Result<void> AddForeign(const TrackedMemory& memory, Counter* counter) {
-  if (!memory.arming.any_foreign) return {};
+  if (!memory.arming.any_foreign.load()) return {};
   Result<void> result;
   for (const Region& region : memory.regions.regions()) {
     ForEachSet(memory.arming.foreign, region.run(), [&](PageRun run) {

@@ -293,6 +293,8 @@ Result<void> WriteProtectWay::SavePages() {
   }
   if (late_) {
     STILLFRAME_ASSIGN(const Pages doubtful, DropDoubtfulCopies(*context_.target, tracked_.get()));
+    // Of memory that was gone by then nothing could be doubted.
+    STILLFRAME_TRY(context_.target->CheckAlive());
     tracked_->lost.fetch_add(doubtful.count, std::memory_order_relaxed);
   }
   return Check();

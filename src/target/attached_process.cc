@@ -124,13 +124,18 @@ Result<void> AttachedProcess::AwaitSystemCalls(const PauseOptions& options) {
   STILLFRAME_TRY(StartTracer());
   ThreadPassage passage(process_.directory.get(), process_.pid);
   Result<void> passed;
-  bool let_go = true;
-  tracer_->Run(
-      [&] {
-        passed = passage.Await(options);
-        let_go = passage.End();
-      },
-      [&] { passage.ReapIfStuck(); });
+  bool let_go = false;
+  try {
+    tracer_->Run(
+        [&] {
+          passed = passage.Await(options);
+          let_go = passage.End();
+        },
+        [&] { passage.ReapIfStuck(); });
+  } catch (...) {
+    tracer_.reset();  // with it whatever it holds
+    throw;
+  }
   if (!let_go) tracer_.reset();
   STILLFRAME_TRY(CheckAlive());  // explains any failure better
   return passed;

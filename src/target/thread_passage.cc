@@ -11,6 +11,7 @@
 #include "sys/number_text.h"
 #include "sys/proc_file.h"
 #include "target/give_way.h"
+#include "target/tracer_priority.h"
 
 namespace stillframe {
 namespace {
@@ -19,30 +20,21 @@ namespace {
 constexpr int kTimeouts = 10;
 constexpr int kLooksBeforeSearch = 64;
 
-// They wait for an event, and have no buffer that anybody else could fill meanwhile.
-constexpr std::array<uint64_t, 19> kQuietCalls = {SYS_poll,
-                                                  SYS_ppoll,
-                                                  SYS_select,
-                                                  SYS_pselect6,
-                                                  SYS_epoll_wait,
-                                                  SYS_epoll_pwait,
-                                                  SYS_futex,
-                                                  SYS_nanosleep,
-                                                  SYS_clock_nanosleep,
-                                                  SYS_pause,
-                                                  SYS_wait4,
-                                                  SYS_waitid,
-                                                  SYS_rt_sigtimedwait,
-                                                  SYS_rt_sigsuspend,
-                                                  SYS_semop,
-                                                  SYS_semtimedop,
-                                                  SYS_accept,
-                                                  SYS_accept4,
-                                                  SYS_flock};
+// They wait for an event, and have no buffer that a thread of the kernel fills for them. A call
+// that goes on after a stop does so as restart_syscall, and only such calls do.
+constexpr std::array kQuietCalls = {
+    SYS_poll,        SYS_ppoll,           SYS_select,          SYS_pselect6,
+    SYS_epoll_wait,  SYS_epoll_pwait,     SYS_epoll_pwait2,    SYS_futex,
+    SYS_futex_waitv, SYS_nanosleep,       SYS_clock_nanosleep, SYS_pause,
+    SYS_wait4,       SYS_waitid,          SYS_rt_sigtimedwait, SYS_rt_sigsuspend,
+    SYS_semop,       SYS_semtimedop,      SYS_accept,          SYS_accept4,
+    SYS_flock,       SYS_restart_syscall, SYS_io_getevents,    SYS_io_pgetevents};
 
 }  // namespace
 
 Result<void> ThreadPassage::Await(const PauseOptions& options) {
+  // They need a CPU to get out of their calls.
+  const StepBack back;
   const TimePoint end = MonotonicClock().Now() + options.stop_timeout * kTimeouts;
   for (int look = 0;; ++look) {
     STILLFRAME_ASSIGN(const SeizedThreads::Look seized,
@@ -88,7 +80,8 @@ bool ThreadPassage::SleepsInQuietCall(pid_t tid) const {
   std::array<char, 256> buffer;
   std::string_view line = ReadSmallFile(directory_, TaskPath(tid, "syscall").c_str(), buffer);
   uint64_t number = 0;
-  return TakeNumber(&line, &number) && std::ranges::find(kQuietCalls, number) != kQuietCalls.end();
+  return TakeNumber(&line, &number) &&
+         std::ranges::find(kQuietCalls, static_cast<long>(number)) != kQuietCalls.end();
 }
 
 Error ThreadPassage::TooSlow() const {

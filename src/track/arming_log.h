@@ -15,7 +15,8 @@ namespace stillframe {
 // an event, so that `stale` has it. Whatever is in neither is at the instant as it was when it was
 // armed, and need not be looked at inside the pause.
 //
-// Thread rule: the tracker sets bits of `opened` and `stale`; the rest is the session's.
+// Thread rule: the tracker sets bits of `opened`, `stale` and `foreign`, and clears those of
+// `huge`; the rest is the session's.
 struct ArmingLog {
   explicit ArmingLog(Pages size)
       : opened(size),
@@ -32,10 +33,10 @@ struct ArmingLog {
   // go: so what is here now is only certain once the target stands still.
   PageBitmap stale;
   std::atomic<bool> any_stale = false;  // set after the bits
-  // Could not be armed: something else is there by now, which is registered, and armed, while the
-  // target stands still.
+  // Was unmapped, moved away, or could not be armed: what is there by now, or comes there, is not
+  // registered, and nobody tells of it. So it is asked for while the target stands still.
   PageBitmap foreign;
-  bool any_foreign = false;
+  std::atomic<bool> any_foreign = false;  // set after the bits
   // A page can't come into being here without a fault, as far as we know: save/presence_audit.h
   // asks in the end.
   PageBitmap closed;

@@ -68,17 +68,33 @@ Served FaultServer::OpenSaved(const Segment& at, TrackedMemory& memory) {
   const PageRun wanted{at.pages.first, std::min(streams_.Wanted(at.pages.first), at.pages.count)};
   Together along{.pages = copied.NextSet(wanted), .live = at.begin, .by_first = false};
   const auto huge = HugePageAt(at, memory);
-  const bool whole = huge && copied.NextClear(huge->pages).empty();
+  const bool whole =
+      huge && copied.NextClear(huge->pages).empty() && ArmedFrom(*huge) == huge->pages.count;
   if (whole) along = *huge;
+  // What lost its mark by no doing of ours is left for the audit to find.
+  const Pages armed = whole ? along.pages.count : ArmedFrom(along);
+  along.pages.count = std::max(Pages{1}, armed);
   // Before it is: who finds it without a mark finds this, too.
-  memory.ledger.opened_saved.SetRun(along.pages);
+  memory.ledger.opened_saved.SetRun({along.pages.first, armed});
   const OpenOutcome opened = OpenRange(along.range());
-  if (opened == OpenOutcome::kChanging) return Served::kEventFirst;
+  if (opened == OpenOutcome::kChanging) {
+    ForEachSet(memory.ledger.opened_saved, {along.pages.first, armed},
+               [&memory](PageRun run) { memory.ledger.opened_saved.ClearRun(run); });
+    return Served::kEventFirst;
+  }
   if (!whole) streams_.Opened(along.pages);
   if (opened == OpenOutcome::kOpened) return Served::kDone;
   // A mapping ends in between; the page that is wanted may be left.
   memory.arming.huge.ClearRun(along.pages);
   return Open({at.begin, at.begin + kPageSize});
+}
+
+Pages FaultServer::ArmedFrom(const Together& pages) const {
+  std::array<PagemapEntry, kMostPages> array;
+  const auto entries = std::span(array).first(pages.pages.count.count);
+  const size_t known = ReadPagemap(target_.pagemap(), pages.live, entries);
+  const auto stop = std::ranges::find_if_not(entries.first(known), &PagemapEntry::armed);
+  return Pages{static_cast<uint64_t>(stop - entries.begin())};
 }
 
 std::optional<Served> FaultServer::ServeHuge(const Together& huge, Duration waited,

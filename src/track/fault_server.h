@@ -68,6 +68,8 @@ class FaultServer {
   // What was copied before the instant.
   Served OpenSaved(const Segment& at, TrackedMemory& memory);
   std::optional<Together> HugePageAt(const Segment& at, const TrackedMemory& memory) const;
+  // How many of these carry their mark, up to the first that does not.
+  Pages ArmedFrom(const Together& pages) const;
   Pages AlongWith(const Segment& at, bool others_wait, const TrackedMemory& memory) const;
   bool Claim(const Together& unit, TrackedMemory& memory) const;
   void GiveBack(const Together& unit, TrackedMemory& memory) const;

@@ -60,7 +60,7 @@ bool FaultTracker::IsOwnThread(pid_t tid) const {
 void FaultTracker::OnReadable() {
   const Turn turn(turns_);
   if (waiting_count_ + FaultMessages::kMost > waiting_.size()) GiveUp();
-  TrackedMemory* memory = memory_.load(std::memory_order_acquire);
+  TrackedMemory* memory = memory_.load();
   if (memory == nullptr) {
     channel_.Read(FaultMessages::kMost);  // nothing is saved yet, so nothing can be lost
     return;
@@ -71,7 +71,7 @@ void FaultTracker::OnReadable() {
 }
 
 std::optional<size_t> FaultTracker::FaultsToRead() {
-  const Mode mode = mode_.load(std::memory_order_acquire);
+  const Mode mode = mode_.load();
   if (mode != Mode::kHolding && mode != Mode::kServing) return FaultMessages::kMost;
   // To ask how many there are costs as much as copying a page, and where writers are few it is one.
   if (quick_looks_ > 0 && channel_.IsCalm()) {
@@ -85,7 +85,7 @@ std::optional<size_t> FaultTracker::FaultsToRead() {
 }
 
 void FaultTracker::SaveAhead(TrackedMemory& memory) {
-  const Mode mode = mode_.load(std::memory_order_acquire);
+  const Mode mode = mode_.load();
   if (mode != Mode::kHolding && mode != Mode::kServing) return;
   // With many threads it takes long to find the one that discards, and all the others wait: not
   // each time, then.
@@ -167,6 +167,13 @@ void FaultTracker::MarkStale(const MemoryEvent& event, TrackedMemory& memory) {
         range, [&memory](const Segment& segment) { memory.arming.stale.SetRun(segment.pages); });
   };
   mark(event.range);
+  if (event.kind != MemoryEvent::Kind::kRemove) {
+    // Its mapping is gone: what comes to its place comes without a word.
+    memory.map.ForEachIn(event.range, [&memory](const Segment& segment) {
+      memory.arming.foreign.SetRun(segment.pages);
+    });
+    memory.arming.any_foreign.store(true);
+  }
   if (event.kind == MemoryEvent::Kind::kRemap) {
     mark({event.moved_to, event.moved_to + event.range.size()});
   }

@@ -60,7 +60,7 @@ class FaultTracker {
   FaultTracker(const FaultChannel& channel, const Target& target, Stage& stage, FaultLog& log,
                const Clock& clock, const Options& options);
 
-  // Before anything of it is armed, or while the tracker holds.
+  // Before anything of it is armed, or while the target stands still.
   void SetMemory(TrackedMemory* memory) { memory_.store(memory); }
   void SetMode(Mode mode);
   // While arming: how long a write is made to wait before its page is opened, so that less is

@@ -34,6 +34,7 @@ inline OracleReport ExpectImageEqualsOracle(const std::string& path, const std::
     return {};
   }
   for (const std::string& difference : report->differences) ADD_FAILURE() << difference;
+  if (!report->differences.empty()) ADD_FAILURE() << "the save said: " << summary.dump();
   EXPECT_GT(report->equal.count, 0);
   if (summary.is_object()) {
     const SinkCounters counters = image->counters();

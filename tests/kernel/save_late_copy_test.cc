@@ -296,6 +296,19 @@ TEST_P(SaveLateCopyTest, ACopyOfAPageThatWentByNoKnownWayIsNotBelieved) {
   EXPECT_EQ(sink_.lost[puppet_.Page(101)], "unmarked");
 }
 
+// It gets a mark again with its neighbours, and looks as if it had never lost it.
+TEST_P(SaveLateCopyTest, ACopyOfAPageThatIsArmedAlongIsNotBelieved) {
+  ArmAndCopy();
+  Do(Order::kGuard, 100, 2);
+  Do(Order::kUnguard, 100, 2);
+  Do(Order::kWrite, 100, 1);
+  Do(Order::kWrite, 98, 1);
+  Do(Order::kWrite, 102, 1);
+  ASSERT_TRUE(pre_arm_->Again());
+  TakeInstant();
+  ExpectTheInstant();
+}
+
 INSTANTIATE_TEST_SUITE_P(Holes, SaveLateCopyTest, testing::Bool(),
                          [](const auto& info) { return info.param ? "Marked" : "Looked"; });
 

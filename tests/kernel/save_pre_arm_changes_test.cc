@@ -78,6 +78,23 @@ TEST_P(SavePreArmChangesTest, AMappingInThePlaceOfAnotherIsLeftForTheNextStop) {
   ExpectExact();
 }
 
+// Nothing is there when it is asked for anew, and nobody tells of what comes after.
+TEST_P(SavePreArmChangesTest, WhatComesToThePlaceOfWhatWasUnmappedIsAskedForInThePause) {
+  ASSERT_TRUE(pre_arm_->ArmAll());
+  Do(Order::kUnmap, 200, 2);
+  ASSERT_TRUE(pre_arm_->Again());
+  EXPECT_EQ(Stale(), 0u);
+  // All of its block is armed, and believed to be closed, for a page beside it.
+  Do(Order::kDiscard, 204, 1);
+  Do(Order::kWrite, 204, 1);
+  ASSERT_TRUE(pre_arm_->Again());
+  ASSERT_TRUE(pre_arm_->Converge());
+  Do(Order::kMapOver, 200, 2);
+  Do(Order::kWrite, 200, 2);
+  Pause();
+  ExpectExact();
+}
+
 TEST_P(SavePreArmChangesTest, AMappingInThePlaceOfAllIsRegisteredAnew) {
   ASSERT_TRUE(pre_arm_->ArmAll());
   Do(Order::kMapOver, 0, kPages);
