@@ -91,7 +91,7 @@ def stall(build, runs):
     slowest = {name: [] for name in names}
     for _ in range(runs):
         for output in OUTPUTS:
-            figures = bench(build, "--method", "skip", "--output", output, "--memory", "1G")
+            figures = bench(build, "--method", "skip", "--output", output, "--memory", "512M")
             late[output].append(median_of(figures["skip"], "over_5ms"))
             slowest[output].append(median_of(figures["skip"], "p999_ns"))
             if output == OUTPUTS[0]:
