@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "save/without_exceptions.h"
 
@@ -44,40 +45,76 @@ void OutputPump::Run() {
 }
 
 Result<bool> OutputPump::WriteOne() {
-  auto staged = NextFaulted();
-  if (!staged) {
-    STILLFRAME_ASSIGN(const bool wrote, WriteSpilled());
-    if (wrote) return true;
-    const PausedCopies::Piece piece = copies_.Next(Stage::kLargestRun);
-    if (!piece.memory.empty()) {
-      STILLFRAME_TRY(Write(piece.address, piece.memory, PageSource::kPaused));
-      return true;
-    }
-    staged = stage_.NextScanned();
+  STILLFRAME_ASSIGN(bool wrote, WriteFaulted());
+  if (wrote) return true;
+  STILLFRAME_ASSIGN(wrote, WriteSpilled());
+  if (wrote) return true;
+  const PausedCopies::Piece piece = copies_.Next(Stage::kLargestRun);
+  if (!piece.memory.empty()) {
+    STILLFRAME_TRY(Write(piece.address, piece.memory, PageSource::kPaused));
+    return true;
   }
-  if (!staged) return false;
-  const Result<void> written = WriteStaged(*staged);
-  stage_.Release(*staged);
+  const auto scanned = stage_.NextScanned();
+  if (!scanned) return false;
+  const Result<void> written = Write(regions_.AddressOf(scanned->pages.first),
+                                     stage_.MemoryOf(*scanned), PageSource::kScanned);
+  stage_.Release(*scanned);
   if (!written) return tl::unexpected(written.error());
   return true;
 }
 
 std::optional<StagedPages> OutputPump::NextFaulted() {
+  if (put_off_) return std::exchange(put_off_, std::nullopt);
   auto staged = stage_.NextFaulted();
   if (!staged && spill_ != nullptr) staged = spill_->TakeBack();
   return staged;
 }
 
-Result<bool> OutputPump::WriteSpilled() {
-  if (spill_ == nullptr) return false;
-  STILLFRAME_ASSIGN(const std::optional<Spill::Page> spilled, spill_->Next());
-  if (!spilled) return false;
-  STILLFRAME_TRY(Write(regions_.AddressOf(spilled->page), spilled->memory, PageSource::kFaulted));
+Result<bool> OutputPump::WriteFaulted() {
+  const auto first = NextFaulted();
+  if (!first) return false;
+  const TargetAddress address = regions_.AddressOf(first->pages.first);
+  const std::byte* const memory = stage_.MemoryOf(*first).data();
+  run_[0] = *first;
+  size_t count = 1;
+  for (; count < MostInRun(); ++count) {
+    const auto next = NextFaulted();
+    if (!next) break;
+    const Bytes size = kPageSize * count;
+    if (regions_.AddressOf(next->pages.first) != address + size ||
+        stage_.MemoryOf(*next).data() != memory + size.count) {
+      put_off_ = next;
+      break;
+    }
+    run_[count] = *next;
+  }
+  const Result<void> written =
+      Write(address, {memory, kPageSize.count * count}, PageSource::kFaulted);
+  for (const StagedPages& page : std::span(run_).first(count)) stage_.Release(page);
+  if (!written) return tl::unexpected(written.error());
   return true;
 }
 
-Result<void> OutputPump::WriteStaged(const StagedPages& pages) {
-  return Write(regions_.AddressOf(pages.pages.first), stage_.MemoryOf(pages), pages.source);
+Result<bool> OutputPump::WriteSpilled() {
+  if (spill_ == nullptr) return false;
+  STILLFRAME_ASSIGN(std::optional<Spill::Page> page, spill_->Next());
+  while (page) {
+    const TargetAddress address = regions_.AddressOf(page->page);
+    const std::byte* const memory = page->memory.data();
+    size_t count = 0;
+    do {
+      page = spill_->NextAfter(*page);
+      ++count;
+    } while (page && count < MostInRun() &&
+             regions_.AddressOf(page->page) == address + kPageSize * count);
+    STILLFRAME_TRY(Write(address, {memory, kPageSize.count * count}, PageSource::kFaulted));
+    if (!page) return true;
+  }
+  return false;
+}
+
+size_t OutputPump::MostInRun() const {
+  return std::min(run_.size(), ToPages(pacer_.LargestWrite()).count);
 }
 
 Result<void> OutputPump::Write(TargetAddress address, std::span<const std::byte> memory,

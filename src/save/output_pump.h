@@ -3,7 +3,9 @@
 #ifndef STILLFRAME_SAVE_OUTPUT_PUMP_H_
 #define STILLFRAME_SAVE_OUTPUT_PUMP_H_
 
+#include <array>
 #include <atomic>
+#include <optional>
 
 #include "base/service_thread.h"
 #include "region/region_set.h"
@@ -44,9 +46,12 @@ class OutputPump {
   // False when there was nothing to write.
   Result<bool> WriteOne();
   std::optional<StagedPages> NextFaulted();
-  Result<void> WriteStaged(const StagedPages& pages);
-  // False when nothing was spilled.
+  // Both write pages that follow one another, in the target and in our memory, at once: page by
+  // page the index would be as long, and each would be copied once more to be gathered. False when
+  // there was none.
+  Result<bool> WriteFaulted();
   Result<bool> WriteSpilled();
+  size_t MostInRun() const;
   Result<void> Write(TargetAddress address, std::span<const std::byte> memory, PageSource source);
 
   const RegionSet& regions_;
@@ -55,6 +60,8 @@ class OutputPump {
   PausedCopies& copies_;
   PageSink& sink_;
   OutputPacer& pacer_;
+  std::array<StagedPages, ToPages(Stage::kLargestRun).count> run_;
+  std::optional<StagedPages> put_off_;  // taken already, comes next
   ServiceThread thread_;
   std::atomic<bool> finishing_ = false;
   std::atomic<bool> stopping_ = false;

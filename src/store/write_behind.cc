@@ -5,20 +5,19 @@
 namespace stillframe {
 
 void WriteBehind::OnWritten(Bytes position) {
-  while (position.count - started_ >= kWindow) {
-    sync_file_range(fd_, static_cast<off_t>(started_), static_cast<off_t>(kWindow),
-                    SYNC_FILE_RANGE_WRITE);
-    // The window before had all this time to reach the disk, so that waiting for it costs little.
-    if (dropped_ < started_) {
+  constexpr auto kLength = static_cast<off_t>(kWindow.count);
+  while (position.count - started_ >= kWindow.count) {
+    sync_file_range(fd_, static_cast<off_t>(started_), kLength, SYNC_FILE_RANGE_WRITE);
+    // That window had all this time to reach the disk, so that waiting for it costs little.
+    if (started_ - dropped_ >= kept_) {
       const auto begin = static_cast<off_t>(dropped_);
-      const auto length = static_cast<off_t>(started_ - dropped_);
       sync_file_range(
-          fd_, begin, length,
+          fd_, begin, kLength,
           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-      posix_fadvise(fd_, begin, length, POSIX_FADV_DONTNEED);
-      dropped_ = started_;
+      posix_fadvise(fd_, begin, kLength, POSIX_FADV_DONTNEED);
+      dropped_ += kWindow.count;
     }
-    started_ += kWindow;
+    started_ += kWindow.count;
   }
 }
 

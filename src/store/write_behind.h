@@ -16,17 +16,19 @@ namespace stillframe {
 // Thread rule: one thread.
 class WriteBehind {
  public:
-  // `fd`: a regular file, not owned.
-  explicit WriteBehind(int fd) : fd_(fd) {}
+  static constexpr Bytes kWindow = MiB(8);
+
+  // `fd`: a regular file, not owned. `kept`: how much of what went to the disk stays in the cache
+  // for whoever reads it back soon, in whole windows.
+  explicit WriteBehind(int fd, Bytes kept = kWindow) : fd_(fd), kept_(kept.count) {}
 
   // `position`: bytes in the file so far. Never fails: it is advice, and what went wrong is seen by
   // fsync.
   void OnWritten(Bytes position);
 
  private:
-  static constexpr uint64_t kWindow = MiB(8).count;
-
   const int fd_;
+  const uint64_t kept_;
   uint64_t started_ = 0;  // up to here writing to the disk was begun
   uint64_t dropped_ = 0;  // up to here it has ended
 };

@@ -93,9 +93,20 @@ Result<std::optional<Spill::Page>> Spill::Next() {
     }
     STILLFRAME_TRY(Load());
   }
+  return TakeLoaded();
+}
+
+std::optional<Spill::Page> Spill::NextAfter(const Page& page) {
+  if (next_loaded_ == loaded_count_ || loaded_[next_loaded_] != page.page + Pages{1}) {
+    return std::nullopt;
+  }
+  return TakeLoaded();
+}
+
+Spill::Page Spill::TakeLoaded() {
   const size_t i = next_loaded_++;
   stage_.CountOutside(-1);
-  return Page{loaded_[i], {buffer_.data() + i * kPageSize.count, kPageSize.count}};
+  return {loaded_[i], {buffer_.data() + i * kPageSize.count, kPageSize.count}};
 }
 
 Result<void> Spill::Load() {

@@ -59,6 +59,9 @@ class Spill {
   };
   // None when nothing waits. kOutput when the device failed, or gave back other bytes than it got.
   Result<std::optional<Page>> Next();
+  // The one that comes next, if it has the number after `page` and lies behind it in memory: then
+  // both are valid until the next call of Next.
+  std::optional<Page> NextAfter(const Page& page);
 
   // --- anyone ---
   Bytes limit() const { return ToBytes(Pages{entries_.size()}); }
@@ -83,6 +86,7 @@ class Spill {
   size_t Room() const;
   Result<void> WriteBatch();
   Result<void> Load();
+  Page TakeLoaded();
   // Gives back what was read, and notes in the stage that the file is full if there was nothing.
   bool MakeRoom();
   // If there is enough of it, or it is waited for.

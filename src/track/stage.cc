@@ -31,6 +31,8 @@ Stage::Stage(Bytes size, size_t kept_for_us)
 bool Stage::TakeFaultSlots(std::span<uint32_t> slots, bool for_us) {
   if (!for_us && faulted_.Available() < slots.size() + kept_for_us_) return false;
   if (!faulted_.Take(slots)) return false;
+  // Pages that are copied together lie side by side where that can be had, and are written so.
+  std::ranges::sort(slots);
   faulted_used_.fetch_add(static_cast<int64_t>(slots.size()), std::memory_order_relaxed);
   NotePeak();
   return true;

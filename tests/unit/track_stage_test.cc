@@ -38,6 +38,20 @@ TEST(StageTest, TheScanCantTakeWhatIsKeptForFaults) {
   EXPECT_TRUE(stage.TakeFaultSlots({&slot, 1}, false));
 }
 
+TEST(StageTest, SlotsThatAreTakenTogetherRiseAlsoWhenTheyWereUsedBefore) {
+  Stage stage(MiB(1));
+  std::array<uint32_t, 128> slots{};
+  for (int lap = 0; lap < 3; ++lap) {
+    ASSERT_TRUE(stage.TakeFaultSlots(slots, false));
+    for (size_t i = 0; i < slots.size(); ++i) {
+      EXPECT_EQ(stage.FaultMemory(slots[i]).data(),
+                stage.FaultMemory(slots[0]).data() + i * kPageSize.count);
+      stage.PutFaulted(PageIndex{i}, slots[i]);
+    }
+    while (const auto staged = stage.NextFaulted()) stage.Release(*staged);
+  }
+}
+
 TEST(StageTest, FaultedPagesComeOutApartFromScannedOnes) {
   Stage stage(MiB(1));
   uint32_t buffer = 0;
