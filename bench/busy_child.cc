@@ -161,8 +161,11 @@ void BusyChild::WatchClock() const {
       continue;
     }
     instants = by_now;
+    // A new look: it is mostly while it reads the clock that a thread is stopped, and then `now` is
+    // of before.
+    const int64_t after = Now();
     shared_->for_cpu_ns = DelayOf(getpid(), gettid()) - shared_->delay_ns;
-    shared_->instant_ns = now - before;
+    shared_->instant_ns = after - before;
     before = Now();
   }
 }
