@@ -88,6 +88,9 @@ void Forget(PageRun pages, TrackedMemory* memory) {
 
 }  // namespace
 
+ArmedMemory::ArmedMemory(const Target& target, const FaultChannel& channel)
+    : target_(target), channel_(channel), is_self_(target.pid() == getpid()) {}
+
 Result<void> ArmedMemory::Register(std::vector<PlannedMapping>* plan) {
   for (PlannedMapping& planned : *plan) {
     if (planned.treatment != Treatment::kArm || !HoldFile(&planned)) continue;
@@ -249,7 +252,7 @@ Result<void> ArmedMemory::NotePresent(std::span<const PlannedMapping> plan, bool
 }
 
 bool ArmedMemory::ArmsWherePopulated(const Region& region) const {
-  return region.page_size == kPageSize && !region.shared() && target_.pid() != getpid();
+  return region.page_size == kPageSize && !region.shared() && !is_self_;
 }
 
 Result<void> ArmedMemory::ArmRange(const Region& region) {

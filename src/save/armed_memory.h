@@ -24,8 +24,7 @@ namespace stillframe {
 class ArmedMemory {
  public:
   // Both outlive it.
-  ArmedMemory(const Target& target, const FaultChannel& channel)
-      : target_(target), channel_(channel) {}
+  ArmedMemory(const Target& target, const FaultChannel& channel);
 
   // Registers what is planned to be armed. What the kernel refuses is planned to be copied instead.
   // kUnsupported when another userfaultfd has some of it. Events of the target come from here on:
@@ -94,6 +93,7 @@ class ArmedMemory {
 
   const Target& target_;
   const FaultChannel& channel_;
+  const bool is_self_;  // the target is this very process
   std::map<TargetAddress, TargetAddress> registered_;  // begin to end
   std::map<TargetAddress, TargetAddress> refused_;     // the same
   std::map<TargetAddress, UniqueFd> files_;            // of shared memory, by its begin
