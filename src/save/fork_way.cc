@@ -16,7 +16,9 @@ Result<void> ForkWay::Prepare() {
   // Not needed: nothing of the target is registered.
   context_.target->CloseUserfaultfd();
   STILLFRAME_TRY(context_.planner.Make({}));
-  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory());
+  STILLFRAME_TRY(copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory()));
+  return copies_.ReadAhead(memory_, context_.planner.plan(), AvailableMemory() / 2,
+                           [this] { return context_.CheckCancelled(); });
 }
 
 Result<void> ForkWay::WhilePaused() {

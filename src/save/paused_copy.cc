@@ -48,6 +48,24 @@ Result<void> PausedCopies::Reserve(const StillMemory& memory,
   return {};
 }
 
+Result<void> PausedCopies::ReadAhead(const StillMemory& memory,
+                                     std::span<const PlannedMapping> planned, Bytes most,
+                                     const std::function<Result<void>()>& check) {
+  std::vector<std::byte> thrown_away(kReadAtOnce.count);
+  for (const PlannedMapping& plan : planned) {
+    const Mapping& mapping = plan.mapping;
+    if (plan.treatment != Treatment::kCopy || !mapping.has_file() || mapping.shared) continue;
+    const auto read = [&](const Stretch& stretch) -> Result<void> {
+      if (!IsData(stretch)) return {};
+      const TargetAddress end = stretch.range.begin + std::min(stretch.range.size(), most);
+      most = most - (end - stretch.range.begin);
+      return ReadOnce(memory, {stretch.range.begin, end}, thrown_away, check);
+    };
+    STILLFRAME_TRY(MappingContents(memory, plan).ForEach(read));
+  }
+  return {};
+}
+
 Result<void> PausedCopies::Take(const StillMemory& memory, std::span<const PlannedMapping> planned,
                                 const std::function<bool()>& cancelled) {
   for (const PlannedMapping& plan : planned) {

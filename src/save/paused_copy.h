@@ -36,6 +36,13 @@ class PausedCopies {
   Result<void> Reserve(const StillMemory& memory, std::span<const PlannedMapping> planned,
                        Bytes available, Bytes more = Bytes{0});
 
+  // Before the pause, after Reserve: reads once what is planned to be copied of private
+  // mappings of files, at most `most` of it, so that inside the pause none of it has to come from a
+  // disk. Shared ones may be large, and are mostly in memory. Asks `check` between
+  // pieces of 1 MiB.
+  Result<void> ReadAhead(const StillMemory& memory, std::span<const PlannedMapping> planned,
+                         Bytes most, const std::function<Result<void>()>& check);
+
   // Inside the pause: copies all of `planned` whose treatment is kCopy. Asks `cancelled` between
   // pieces of 1 MiB and gives up with kInterrupted. What is more than was reserved is got now:
   // kLimit when it can't be.

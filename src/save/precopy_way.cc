@@ -114,6 +114,8 @@ Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
   const Pages more = ToPages(outlook.to_copy + (room ? outlook.to_copy / 2 : Bytes{0}));
   STILLFRAME_TRY(
       copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(), ToBytes(more)));
+  STILLFRAME_TRY(copies_.ReadAhead(memory_, context_.planner.plan(), AvailableMemory() / 2,
+                                   [this] { return context_.CheckCancelled(); }));
   return verdict;
 }
 

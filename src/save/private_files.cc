@@ -18,6 +18,7 @@ constexpr Bytes kLeastInMapping = KiB(64);
 // millisecond, as the kernel has to look at each page whether it is the mapping's own.
 constexpr Bytes kScanStep = MiB(64);
 constexpr Bytes kWholeMapping{UINT64_MAX};
+constexpr Bytes kReadAtOnce = KiB(256);
 // Part of the limit of a pause that reading the rest may take.
 constexpr int kShareOfLimit = 4;
 
@@ -134,6 +135,23 @@ Result<void> PrivateFiles::CopyInRounds() {
     verdict = pace.AfterRound(rounds_.ReadTime(ToPages(left)));
   } while (verdict == PrecopyPace::Verdict::kGoOn && !in_vain_);
   in_vain_ = verdict != PrecopyPace::Verdict::kFits;
+  return ReadAhead();
+}
+
+Result<void> PrivateFiles::ReadAhead() {
+  if (read_ahead_) return {};
+  read_ahead_ = true;
+  std::vector<AddressRange> doubts;
+  for (const PlannedMapping& planned : watched_) {
+    STILLFRAME_TRY(
+        proof_.FindDoubts(planned, kScanStep,
+                          {.copy = [&](AddressRange range) { AppendRange(range, &doubts); },
+                           .zero = [](AddressRange) {}}));
+  }
+  std::vector<std::byte> thrown_away(kReadAtOnce.count);
+  for (const AddressRange range : doubts) {
+    STILLFRAME_TRY(ReadOnce(memory_, range, thrown_away, check_));
+  }
   return {};
 }
 

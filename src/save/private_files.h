@@ -72,6 +72,9 @@ class PrivateFiles {
   Result<void> CopyOnce();
   Result<void> LookAtPinned();
   Result<Bytes> CountDoubts();
+  // Reads what the pause will have to copy in any case, mostly pages that only stand in the file:
+  // so that none of them comes from a disk inside it.
+  Result<void> ReadAhead();
   // What went wrong here only; all is then copied inside the pause.
   Result<void> GiveUp(Result<void> failed);
 
@@ -91,6 +94,7 @@ class PrivateFiles {
   Bytes expected_;
   bool gave_up_ = false;
   bool in_vain_ = false;  // rounds helped no more: one is enough to catch up
+  bool read_ahead_ = false;
   uint64_t round_count_ = 0;
 };
 

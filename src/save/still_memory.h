@@ -5,6 +5,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <span>
 
@@ -22,6 +24,21 @@ struct StillMemory {
   // An error when it went away, so that nothing read since can be believed.
   std::function<Result<void>()> check_alive;
 };
+
+// Reads `range`, for what that brings into memory: as much at a time as `buffer` holds. A page that
+// can't be read is passed over, with those behind it. Asks `check` before each piece.
+inline Result<void> ReadOnce(const StillMemory& memory, AddressRange range,
+                             std::span<std::byte> buffer,
+                             const std::function<Result<void>()>& check) {
+  while (!range.empty()) {
+    STILLFRAME_TRY(check());
+    const Bytes size = std::min(range.size(), Bytes{buffer.size()});
+    const iovec part{.iov_base = buffer.data(), .iov_len = size.count};
+    memory.read(range.begin, {&part, 1});
+    range.begin = range.begin + size;
+  }
+  return {};
+}
 
 inline StillMemory StillMemoryOf(const Target& target) {
   return {.pid = target.pid(),

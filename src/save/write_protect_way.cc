@@ -81,8 +81,10 @@ Result<void> WriteProtectWay::Prepare() {
       .await_calls = [this] { return context_.target->AwaitSystemCalls(context_.HowToPause()); }});
   STILLFRAME_TRY(pre_arm_->ArmAll());
   files_.Claim(&context_.planner.plan());
-  return copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(),
-                         pinned_.size() + files_.expected());
+  STILLFRAME_TRY(copies_.Reserve(memory_, context_.planner.plan(), AvailableMemory(),
+                                 pinned_.size() + files_.expected()));
+  return copies_.ReadAhead(memory_, context_.planner.plan(), AvailableMemory() / 2,
+                           [this] { return Check(); });
 }
 
 Result<void> WriteProtectWay::BeforePause() {

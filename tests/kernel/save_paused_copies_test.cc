@@ -140,6 +140,36 @@ TEST_F(SavePausedCopiesTest, APrivateFileMappingIsReadWholeAndItsMissingEndNoted
   EXPECT_EQ(static_cast<char>(piece.memory[90 * 4096]), 0);
 }
 
+TEST_F(SavePausedCopiesTest, OfAFileIsReadAheadWhatTheTargetNeverTouchedAndNothingElse) {
+  const UniqueFd file(memfd_create("copies", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 1000 * 4096), 0);
+  const PlannedMapping of_file = Map(1000, MAP_PRIVATE, file.get());
+  const PlannedMapping shared = Map(1000, MAP_SHARED, file.get());
+  const PlannedMapping memory = Map(10, MAP_PRIVATE | MAP_ANONYMOUS);
+  Fill(memory, 0, 10);
+  ASSERT_EQ(PresentIn(of_file.saved), 0u);
+  PausedCopies copies;
+  const auto go_on = [] { return Result<void>(); };
+  ASSERT_TRUE(copies.ReadAhead(memory_, std::vector{of_file, shared, memory}, MiB(2), go_on));
+  EXPECT_EQ(PresentIn(of_file.saved), ToPages(MiB(2)).count);
+  EXPECT_EQ(PresentIn(shared.saved), 0u);
+  EXPECT_EQ(reads_, 2);
+  EXPECT_TRUE(copies.Next(MiB(1)).memory.empty());
+}
+
+TEST_F(SavePausedCopiesTest, ReadingAheadEndsWithTheErrorOfWhoeverIsAsked) {
+  const UniqueFd file(memfd_create("copies", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 1000 * 4096), 0);
+  const PlannedMapping planned = Map(1000, MAP_PRIVATE, file.get());
+  PausedCopies copies;
+  const Result<void> read = copies.ReadAhead(memory_, {&planned, 1}, kPlenty, [this]() {
+    return reads_ == 2 ? Result<void>(Fail(ErrorCode::kInterrupted, "cancelled")) : Result<void>();
+  });
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kInterrupted);
+  EXPECT_EQ(reads_, 2);
+}
+
 TEST_F(SavePausedCopiesTest, WhatIsMoreThanTheSystemHasIsRefusedBeforeThePause) {
   const PlannedMapping planned = Map(64, MAP_PRIVATE | MAP_ANONYMOUS);
   Fill(planned, 0, 64);
