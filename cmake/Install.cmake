@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 # The modules that make the library, merged into one archive. What only the command needs (report, cli) and the workload
 # (evaluate) stay out.
-set(library_modules base sys region throttle store fault target image track save)
+set(library_modules base sys region throttle store fault target image track save peer)
 add_library(stillframe_library STATIC ${PROJECT_SOURCE_DIR}/cmake/library.cc)
 set_target_properties(stillframe_library PROPERTIES OUTPUT_NAME stillframe EXPORT_NAME stillframe)
 target_compile_features(stillframe_library PUBLIC cxx_std_20)

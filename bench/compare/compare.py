@@ -4,6 +4,7 @@
 Job "process": the workload of `stillframe bench`, saved by the bench in turn with gcore and with a fork of its own.
 Job "guest": a QEMU with a bare guest that times its own writes, saved by QEMU's background-snapshot and by
 `stillframe save` of the QEMU process, to three outputs. Every round has a fresh QEMU; ways take turns.
+Job "redis": cores of a redis-server that clients ask meanwhile, by gcore and by `stillframe core`, in turn.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import guest  # noqa: E402
+import redis_job  # noqa: E402
 
 READER = pathlib.Path(__file__).parent / "reader.py"
 OUTPUTS = {"discard": "discard", "stall": "stall 50 ms in 250", "limit": "100 MB/s"}
@@ -177,13 +179,74 @@ def guest_rows(accelerator, results):
     return rows
 
 
+def bytes_of(text):
+    """"2G" and the like."""
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    return int(text[:-1]) * units[text[-1].upper()] if text[-1:].upper() in units else int(text)
+
+
+def redis_figures(kind, round_):
+    if kind == "benchmark":
+        return round_
+    counted = figures(round_["latencies"], round_["seconds"], round_["bytes"])
+    # Answered in time, not just asked.
+    answered = sum(1 for late in round_["latencies"] if late <= LATE)
+    return {**counted, "rate": answered / round_["seconds"], "pause": round_["pause"]}
+
+
+def run_redis(args, directory):
+    """{(client, way): figures of each run}, and the memory of the server."""
+    results, resident = redis_job.run(args.stillframe, bytes_of(args.memory), args.runs, directory, say)
+    return {key: [redis_figures(key[0], r) for r in rounds] for key, rounds in results.items()}, resident
+
+
+def redis_rows(results, resident):
+    rows = []
+    for (kind, way), rounds in results.items():
+        row = {"job": f"redis ({resident / (1 << 30):.1f} GiB)", "output": redis_job.CLIENTS[kind], "way": way}
+        for key in ("seconds", "p50", "p99", "p999", "max", "over_5ms", "pause"):
+            row[key] = median(rounds, key)
+        free, rate = median(results.get((kind, "none"), []), "rate"), median(rounds, "rate")
+        row["kept"] = rate / free if rate is not None and free else None
+        if way == "none":
+            row["seconds"] = None
+        rows.append(row)
+    return rows
+
+
+def redis_verdicts(results):
+    """`stillframe core` against gcore within each run: medians of the ratios."""
+    verdicts = {}
+    for kind in redis_job.CLIENTS:
+        pairs = list(zip(results.get((kind, "stillframe core"), []), results.get((kind, "gcore"), [])))
+        if not pairs:
+            continue
+        verdicts[kind] = {
+            # The pause as the command says it; gcore's is as long as its slowest request, but for that.
+            "freeze": statistics.median(ours["pause"] / theirs["max"] for ours, theirs in pairs),
+            "pause": statistics.median(ours["pause"] for ours, _ in pairs),
+            "slowest": statistics.median(ours["max"] / theirs["max"] for ours, theirs in pairs),
+            "seconds": statistics.median(ours["seconds"] / theirs["seconds"] for ours, theirs in pairs)}
+    return verdicts
+
+
+def verdict_lines(verdicts):
+    return [f"redis, {redis_job.CLIENTS[kind]}: `stillframe core` against gcore: freeze {text_of(ratio['pause'], 'time')}, "
+            f"1/{1 / ratio['freeze']:,.0f}; "
+            f"slowest request 1/{1 / ratio['slowest']:,.0f}; total time {ratio['seconds']:.2f}x"
+            for kind, ratio in verdicts.items()]
+
+
+OURS = ("stillframe save", "stillframe core")
+
+
 def add_ratios(rows):
-    """How many times as long, or as many, as with `stillframe save` on the same job and output."""
+    """How many times as long, or as many, as with `stillframe save` (of a redis: `core`) on the same job and output."""
     for row in rows:
-        ours = next((r for r in rows if r["way"] == "stillframe save" and
+        ours = next((r for r in rows if r["way"] in OURS and
                      (r["job"], r["output"]) == (row["job"], row["output"])), None)
         for key in ("seconds", "p999", "over_5ms"):
-            if ours and row["way"] not in ("stillframe save", "none") and ours.get(key) and row.get(key) is not None:
+            if ours and row["way"] not in (*OURS, "none") and ours.get(key) and row.get(key) is not None:
                 row[key + "_ratio"] = row[key] / ours[key]
 
 
@@ -223,27 +286,41 @@ def main():
     parser.add_argument("--quick", action="store_true",
                         help="that it works, in seconds: one run of 64M, without QEMU and without what is not installed")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--memory", default="2G", help="of the job \"process\"")
+    parser.add_argument("--memory", default="2G", help="of the jobs \"process\" and \"redis\"")
     parser.add_argument("--accel", choices=["kvm", "tcg"], help="of the guest; unless given KVM where it works")
     parser.add_argument("--json", help="all figures")
-    parser.add_argument("--job", choices=["process", "guest", "all"], default="all")
+    parser.add_argument("--job", choices=["process", "guest", "redis", "all"], default="all")
     args = parser.parse_args()
+    jobs = ["process", "guest", "redis"] if args.job == "all" else [args.job]
     if args.quick:
-        args.runs, args.memory, args.job = 1, "64M", "process"
+        args.runs, args.memory = 1, "64M"
+        jobs = ["process", "redis"]
         say("QEMU is left out: --quick; figures of one short run say little")
-    rows, everything = [], {}
+    missing = redis_job.say_missing()
+    if "redis" in jobs and missing:
+        jobs.remove("redis")
+        say(f"redis is left out: not installed: {', '.join(missing)}")
+    rows, everything, verdicts = [], {}, {}
     with tempfile.TemporaryDirectory(prefix="stillframe-compare.", dir="/var/tmp") as directory:
-        if args.job != "guest":
+        if "process" in jobs:
             everything["process"] = run_process(args, directory)
             rows += process_rows(everything["process"])
-        if args.job != "process":
+        if "guest" in jobs:
             accelerator, results = run_guests(args, directory)
             everything["guest"] = {f"{kind}, {way}": rounds for (kind, way), rounds in results.items()}
             rows += guest_rows(accelerator, results)
+        if "redis" in jobs:
+            results, resident = run_redis(args, directory)
+            verdicts = redis_verdicts(results)
+            everything["redis"] = {f"{kind}, {way}": rounds for (kind, way), rounds in results.items()}
+            everything["redis_verdicts"] = verdicts
+            rows += redis_rows(results, resident)
     add_ratios(rows)
-    print(f"medians of {args.runs} runs; ratios to `stillframe save` on the same job and output; "
+    print(f"medians of {args.runs} runs; ratios to `stillframe save`, of a redis `stillframe core`, on the same job and output; "
           f"{time.strftime('%Y-%m-%d', time.gmtime())}, {os.cpu_count()} CPUs, Linux {os.uname().release}\n")
     print(table(rows))
+    for line in verdict_lines(verdicts):
+        print(f"\n{line}")
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps({"rows": rows, **everything}), encoding="utf-8")
     return 0

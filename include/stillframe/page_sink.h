@@ -1,4 +1,4 @@
-// Where a saver writes to: an image, later an ELF core or a wire.
+// Where a saver writes to: an image, an ELF core, later a wire.
 #ifndef STILLFRAME_PAGE_SINK_H_
 #define STILLFRAME_PAGE_SINK_H_
 
@@ -24,10 +24,11 @@ enum class PageSource : uint8_t {
   kPaused = 3,   // inside the pause, since it can't be write-protected
 };
 
-// A mapping that is in the image, and which part of it.
+// A mapping of the target, and which part of it is in the image.
 struct SavedMapping {
   Mapping mapping;
-  AddressRange saved;  // all of mapping.range, or only its first page (ELF headers)
+  // All of mapping.range, only its first page (ELF headers), or nothing: empty, at its begin.
+  AddressRange saved;
   bool operator==(const SavedMapping&) const = default;
 };
 
@@ -61,6 +62,12 @@ struct SinkCounters {
   Pages paused;
   Pages lost;
   Bytes written;  // to the output, what waits in the sink to be written included
+};
+
+// How sure it is where pages will come from.
+enum class Expectation : uint8_t {
+  kSoFar,    // mappings may still change
+  kSettled,  // they stay: Finish will be given the same process and mappings
 };
 
 // Takes each page exactly once, in any order, and becomes visible to others only by Finish.
@@ -97,6 +104,19 @@ class PageSink {
   virtual Result<void> AllowRepeats() {
     return Fail(ErrorCode::kUnsupported, "this output takes each page once only");
   }
+
+  // Where the pages that follow come from: of `metadata` the process and the mappings are filled
+  // in. Told as settled once, before the first page that is of the instant. Where pages are told of
+  // before that (AllowRepeats) it is told before the first of them too, so far, and again when
+  // mappings changed; process may be empty then. Pages of other addresses may come all the same
+  // until it is settled.
+  virtual Result<void> Expect(const ImageMetadata& metadata, Expectation expectation) {
+    static_cast<void>(metadata);
+    static_cast<void>(expectation);
+    return {};
+  }
+  // Whether it takes pages by rising address only. Saving via kFork and kStop keeps to that.
+  virtual bool needs_order() const { return false; }
 
   // Bounds the output: `pacer` is asked before each write, of at most `largest` bytes, with what is
   // about to go out. It may sleep, and its error ends the write. Set once, before the first page. A

@@ -19,10 +19,16 @@ struct ThreadState {
   pid_t tid = 0;
   std::string name;          // /proc/PID/task/TID/comm
   uint64_t signal_mask = 0;  // bit n-1 for signal n
-  ByteVector prstatus;       // PTRACE_GETREGSET NT_PRSTATUS: user_regs_struct
-  ByteVector fpregset;       // NT_PRFPREG: the legacy FXSAVE area
-  ByteVector xstate;         // NT_X86_XSTATE: the whole XSAVE area; empty where the CPU has none
-  ByteVector siginfo;        // PTRACE_GETSIGINFO; empty where the thread was stopped by nothing
+  // As above: what was sent to this very thread and not taken by it yet, being blocked or new.
+  uint64_t pending_signals = 0;
+  // CPU time in clock ticks, 1/100 s each, as of shortly before the instant; 0 for a thread that
+  // was born since.
+  uint64_t user_ticks = 0;
+  uint64_t system_ticks = 0;
+  ByteVector prstatus;  // PTRACE_GETREGSET NT_PRSTATUS: user_regs_struct
+  ByteVector fpregset;  // NT_PRFPREG: the legacy FXSAVE area
+  ByteVector xstate;    // NT_X86_XSTATE: the whole XSAVE area; empty where the CPU has none
+  ByteVector siginfo;   // PTRACE_GETSIGINFO; empty where the thread was stopped by nothing
 
   bool operator==(const ThreadState&) const = default;
 };

@@ -8,16 +8,18 @@
 //
 //   save.h            saving: options, summary, session
 //   image_reader.h    reading an image back
+//   core.h            ELF cores, for gdb: of a process or of an image
 //   target.h          how memory is reached: another process by pid, or one's own
 //   throttle.h        when the scan holds back: the policies, and how to bring one's own
 //   save_forecast.h   what each way of saving would cost
 //   save_trace.h      what a save saw while it ran, for reports and the simulator
-//   page_sink.h       where pages go: an image, or a sink of one's own
+//   page_sink.h       where pages go: an image, a core, or a sink of one's own
 //   mapping.h, process_state.h    what is known of a target beside its pages
 //   error.h, units.h  Result, Error; bytes, pages, addresses
 #ifndef STILLFRAME_STILLFRAME_H_
 #define STILLFRAME_STILLFRAME_H_
 
+#include "stillframe/core.h"
 #include "stillframe/error.h"
 #include "stillframe/image_reader.h"
 #include "stillframe/mapping.h"

@@ -21,9 +21,10 @@ struct Verb {
   std::string_view name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr std::array kVerbs = {Verb{"save", RunSave},     Verb{"info", RunInfo},
-                               Verb{"verify", RunVerify}, Verb{"cat", RunCat},
-                               Verb{"doctor", RunDoctor}, Verb{"bench", RunBench}};
+constexpr std::array kVerbs = {Verb{"save", RunSave},  Verb{"core", RunCore},
+                               Verb{"info", RunInfo},  Verb{"verify", RunVerify},
+                               Verb{"cat", RunCat},    Verb{"doctor", RunDoctor},
+                               Verb{"bench", RunBench}};
 
 constexpr std::string_view kHelp =
     "Usage: stillframe VERB [OPTION...] [ARGUMENT...]\n"
@@ -31,6 +32,8 @@ constexpr std::string_view kHelp =
     "Saves the memory of a running process as of one instant while it keeps running.\n"
     "\n"
     "  save PID -o IMAGE           save a process\n"
+    "  core PID [-o CORE]          the same as an ELF core, for gdb and others\n"
+    "  core --from IMAGE -o CORE   an ELF core of what is in an image\n"
     "  info IMAGE                  what is in an image: target, time, mappings, pages by kind\n"
     "  verify IMAGE                check every checksum, the index, the completeness mark\n"
     "  cat IMAGE ADDRESS LENGTH    raw bytes of the target's memory to stdout\n"
@@ -66,7 +69,7 @@ int Dispatch(const std::vector<std::string>& arguments) {
         first,
         {.code = ErrorCode::kUsage,
          .message = message,
-         .hint = "the verbs are save, info, verify, cat, doctor and bench; stillframe "
+         .hint = "the verbs are save, core, info, verify, cat, doctor and bench; stillframe "
                  "--help tells more"},
         WantsJson(arguments));
   }

@@ -12,6 +12,7 @@ int RunCommand(int argc, char** argv);
 
 // A verb each: the arguments after it in, the exit code out. Print their own errors.
 int RunSave(const std::vector<std::string>& arguments);
+int RunCore(const std::vector<std::string>& arguments);
 int RunInfo(const std::vector<std::string>& arguments);
 int RunVerify(const std::vector<std::string>& arguments);
 int RunCat(const std::vector<std::string>& arguments);

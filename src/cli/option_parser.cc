@@ -62,7 +62,7 @@ GOptionContext* OptionParser::MakeContext() const {
 }
 
 Result<std::vector<std::string>> OptionParser::Parse(const std::vector<std::string>& arguments,
-                                                     size_t positionals) {
+                                                     size_t least, size_t most) {
   help_wanted_ = AsksForHelp(arguments);
   if (help_wanted_) return std::vector<std::string>();
   const std::string hint = "stillframe " + verb_ + " --help lists what there is";
@@ -82,13 +82,24 @@ Result<std::vector<std::string>> OptionParser::Parse(const std::vector<std::stri
   for (gchar** argument = rest + 1; *argument != nullptr; ++argument) left.emplace_back(*argument);
   // GLib leaves a "--" in place when what follows begins with a dash.
   std::erase(left, "--");
-  if (left.size() != positionals) {
+  if (left.size() < least || left.size() > most) {
     return Fail(ErrorCode::kUsage,
                 "stillframe " + verb_ + ": expected " + parameters_ + ", got " +
                     std::to_string(left.size()) + " arguments beside the options",
                 hint);
   }
   return left;
+}
+
+std::vector<std::string> OptionParser::given() const {
+  std::vector<std::string> names;
+  for (const GOptionEntry& entry : entries_) {
+    const bool set = entry.arg == G_OPTION_ARG_NONE
+                         ? *static_cast<const gboolean*>(entry.arg_data) != FALSE
+                         : *static_cast<gchar* const*>(entry.arg_data) != nullptr;
+    if (set) names.emplace_back(entry.long_name);
+  }
+  return names;
 }
 
 std::string OptionParser::Help() const {

@@ -34,7 +34,14 @@ class OptionParser {
   // The arguments after the verb. Returns those that are no options, of which there have to be
   // `positionals`. With --help among them nothing else is looked at.
   Result<std::vector<std::string>> Parse(const std::vector<std::string>& arguments,
-                                         size_t positionals);
+                                         size_t positionals) {
+    return Parse(arguments, positionals, positionals);
+  }
+  // The same for a number of them within these limits, both accepted.
+  Result<std::vector<std::string>> Parse(const std::vector<std::string>& arguments, size_t least,
+                                         size_t most);
+  // The long names of the options that Parse met.
+  std::vector<std::string> given() const;
   bool help_wanted() const { return help_wanted_; }
   std::string Help() const;
 

@@ -28,7 +28,7 @@ void ProgressLine::Show(const SaveProgress& progress) {
     PrintErr(kClearLine + ProgressToBar(progress));
     drawn_ = true;
   } else if (style_ == ProgressStyle::kJson) {
-    PrintErr(DumpJson(ProgressToJson("save", progress)) + "\n");
+    PrintErr(DumpJson(ProgressToJson(verb_, progress)) + "\n");
   }
 }
 

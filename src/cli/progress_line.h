@@ -2,6 +2,8 @@
 #ifndef STILLFRAME_CLI_PROGRESS_LINE_H_
 #define STILLFRAME_CLI_PROGRESS_LINE_H_
 
+#include <string_view>
+
 #include "cli/save_arguments.h"
 #include "stillframe/save.h"
 
@@ -10,7 +12,8 @@ namespace stillframe {
 // Thread rule: one thread.
 class ProgressLine {
  public:
-  explicit ProgressLine(ProgressStyle style) : style_(style) {}
+  // `verb`: a literal; whose progress it is.
+  ProgressLine(std::string_view verb, ProgressStyle style) : verb_(verb), style_(style) {}
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
   ~ProgressLine() { Clear(); }
@@ -25,6 +28,7 @@ class ProgressLine {
   void Clear();
 
  private:
+  const std::string_view verb_;
   const ProgressStyle style_;
   bool drawn_ = false;
 };

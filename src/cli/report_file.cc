@@ -16,7 +16,7 @@ namespace {
 
 std::vector<HtmlFact> FactsOf(const std::vector<std::string>& command) {
   const evaluate::MachineFacts machine = evaluate::ReadMachineFacts();
-  std::string line = "stillframe save";
+  std::string line = "stillframe";
   for (const std::string& argument : command) line += " " + argument;
   return {{"Machine",
            std::to_string(machine.cpus) + " CPUs, " + machine.cpu + ", Linux " + machine.kernel},

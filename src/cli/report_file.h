@@ -26,8 +26,8 @@ class ReportFile {
   // Has the pages that go into `sink` noted.
   std::unique_ptr<PageSink> Record(std::unique_ptr<PageSink> sink) const;
 
-  // After a save that succeeded. `command`: the arguments as the user gave them. Errors: kOutput;
-  // nothing is left behind then.
+  // After a save that succeeded. `command`: the verb and its arguments as the user gave them.
+  // Errors: kOutput; nothing is left behind then.
   Result<void> Write(const SaveSummary& summary, const std::string& image, const SaveTrace& trace,
                      const std::vector<std::string>& command) const;
 

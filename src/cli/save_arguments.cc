@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string_view>
@@ -28,18 +29,53 @@ constexpr std::array<std::string_view, 3> kOnFull = {"wait", "spill", "abort"};
 constexpr std::array<std::string_view, 3> kTrackerWaits = {"auto", "spin", "block"};
 constexpr std::array<std::string_view, 4> kStyles = {"auto", "bar", "json", "none"};
 
-constexpr char kAbout[] =
-    "Saves the memory of process PID as of one instant to the file IMAGE (\"-\": stdout) while it "
-    "keeps "
-    "running.\n"
+constexpr char kAboutValues[] =
     "Sizes take K, M and G (powers of 1024), durations us, ms and s. SIGINT and SIGTERM give up "
     "cleanly,\n"
     "SIGUSR1 prints a status line.";
 
+// In which the verbs differ.
+struct Form {
+  const char* parameters;
+  const char* about;
+  const char* output_value;
+  const char* output_help;
+  const char* output_hint;
+};
+constexpr Form kSaveForm = {
+    .parameters = "PID -o IMAGE",
+    .about =
+        "Saves the memory of process PID as of one instant to the file IMAGE (\"-\": stdout) while "
+        "it keeps "
+        "running.\n",
+    .output_value = "IMAGE",
+    .output_help = "Where to; - for stdout. Required",
+    .output_hint = "stillframe save PID -o IMAGE, or -o - for stdout"};
+constexpr Form kCoreForm = {
+    .parameters = "PID [-o CORE], or --from IMAGE -o CORE",
+    .about =
+        "Writes an ELF core of process PID as of one instant while it keeps running, for gdb "
+        "and others;\n"
+        "with --from, of the process that was saved to IMAGE.\n",
+    .output_value = "CORE",
+    .output_help = "Where to (core.PID); - for stdout, with --via fork or stop, or --from",
+    .output_hint = "stillframe core --from IMAGE -o CORE, or -o - for stdout"};
+
+const Form& FormOf(SaveFormat format) {
+  return format == SaveFormat::kCore ? kCoreForm : kSaveForm;
+}
+
+// What is of use where a core is made of an image.
+constexpr std::array<std::string_view, 6> kOptionsOfFrom = {"from", "output", "force",
+                                                            "json", "quiet",  "verbose"};
+
 // The options as GLib fills them, named once.
 struct RawOptions {
-  explicit RawOptions(OptionParser& p)
-      : output(p.AddValue("output", 'o', "IMAGE", "Where to; - for stdout. Required")),
+  RawOptions(OptionParser& p, SaveFormat format)
+      : from(format == SaveFormat::kCore
+                 ? p.AddValue("from", 0, "IMAGE", "Make the core of an image that was saved before")
+                 : none),
+        output(p.AddValue("output", 'o', FormOf(format).output_value, FormOf(format).output_help)),
         force(p.AddFlag("force", 0, "Replace an existing file, which stays whole until then")),
         via(p.AddValue("via", 0, "wp|fork|stop|precopy",
                        "Write protection, a forked copy, stopped, or in rounds (wp)")),
@@ -78,6 +114,8 @@ struct RawOptions {
         quiet(p.AddFlag("quiet", 'q', "Only warnings and errors")),
         verbose(p.AddFlag("verbose", 'v', "List all skipped and lost ranges")) {}
 
+  const Text none;
+  const Text& from;
   const Text& output;
   const bool& force;
   const Text& via;
@@ -237,16 +275,50 @@ Result<ProgressStyle> ChooseProgress(const Text& text, bool quiet, bool stderr_i
 }
 
 Result<void> FillOutput(const RawOptions& raw, SaveArguments& to) {
-  if (!raw.output || raw.output->empty()) {
-    return Fail(ErrorCode::kUsage, "no output given: where should the image go?",
-                "stillframe save PID -o IMAGE, or -o - for stdout");
+  const std::string what(FormatName(to.format));
+  // Beside whatever else is dumped here, as gcore does it.
+  const bool has_default = to.format == SaveFormat::kCore && to.from.empty();
+  to.file = raw.output || !has_default ? raw.output.value_or("") : "core." + std::to_string(to.pid);
+  if (to.file.empty()) {
+    return Fail(ErrorCode::kUsage, "no output given: where should the " + what + " go?",
+                FormOf(to.format).output_hint);
   }
-  to.image = *raw.output;
   to.force = raw.force;
   if (to.to_stdout() && isatty(STDOUT_FILENO) != 0) {
-    return Fail(ErrorCode::kUsage, "-o - would write the image to a terminal",
+    return Fail(ErrorCode::kUsage, "-o - would write the " + what + " to a terminal",
                 "redirect stdout to a file or into a pipe");
   }
+  return {};
+}
+
+// Either a process or an image that is there already.
+Result<void> FillSubject(const RawOptions& raw, const std::vector<std::string>& positionals,
+                         const std::vector<std::string>& given, SaveArguments& to) {
+  if (!raw.from) {
+    if (positionals.empty()) {
+      return Fail(ErrorCode::kUsage, "no process given", "stillframe core PID, or --from IMAGE");
+    }
+    STILLFRAME_ASSIGN(to.pid, ParsePid(positionals.front()));
+    return {};
+  }
+  if (!positionals.empty()) {
+    return Fail(ErrorCode::kUsage,
+                "--from and the PID \"" + positionals.front() +
+                    "\": a core is made of an image or of a process",
+                "leave one of the two out");
+  }
+  const auto senseless = std::ranges::find_if(given, [](const std::string& name) {
+    return std::ranges::find(kOptionsOfFrom, name) == kOptionsOfFrom.end();
+  });
+  if (senseless != given.end()) {
+    return Fail(ErrorCode::kUsage,
+                "--" + *senseless + " is for saving a process, which --from does not do",
+                "beside --from there are -o, --force, --json, -q and -v");
+  }
+  if (raw.from->empty()) {
+    return Fail(ErrorCode::kUsage, "--from names no image", FormOf(to.format).output_hint);
+  }
+  to.from = *raw.from;
   return {};
 }
 
@@ -254,20 +326,24 @@ Result<void> FillOutput(const RawOptions& raw, SaveArguments& to) {
 
 Output SaveArguments::output() const {
   if (to_stdout()) return {.descriptor = STDOUT_FILENO};
-  return {.path = image, .force = force};
+  return {.path = file, .force = force};
 }
 
 Result<SaveArguments> ParseSaveArguments(const std::vector<std::string>& arguments,
-                                         bool stderr_is_terminal) {
-  OptionParser parser("save", "PID -o IMAGE", kAbout);
-  const RawOptions raw(parser);
-  STILLFRAME_ASSIGN(const std::vector<std::string> positionals, parser.Parse(arguments, 1));
+                                         bool stderr_is_terminal, SaveFormat format) {
+  const Form& form = FormOf(format);
+  OptionParser parser(std::string(VerbOf(format)), form.parameters,
+                      std::string(form.about) + kAboutValues);
+  const RawOptions raw(parser, format);
+  const size_t least = format == SaveFormat::kCore ? 0 : 1;
+  STILLFRAME_ASSIGN(const std::vector<std::string> positionals, parser.Parse(arguments, least, 1));
   SaveArguments parsed;
+  parsed.format = format;
   if (parser.help_wanted()) {
     parsed.help = parser.Help();
     return parsed;
   }
-  STILLFRAME_ASSIGN(parsed.pid, ParsePid(positionals.front()));
+  STILLFRAME_TRY(FillSubject(raw, positionals, parser.given(), parsed));
   parsed.dry_run = raw.dry_run;
   if (!parsed.dry_run) STILLFRAME_TRY(FillOutput(raw, parsed));
   STILLFRAME_TRY(FillOptions(raw, parsed.options));

@@ -10,13 +10,13 @@ namespace stillframe {
 namespace {
 
 tl::unexpected<Error> Interrupted() {
-  return Fail(ErrorCode::kInterrupted, "interrupted; no image was written, the target runs on");
+  return Fail(ErrorCode::kInterrupted, "interrupted; nothing was written, the target runs on");
 }
 
 }  // namespace
 
-SaveJob::SaveJob(pid_t pid, Output output, SaveOptions options, WrapSink wrap)
-    : pid_(pid), output_(std::move(output)), options_(std::move(options)), wrap_(std::move(wrap)) {}
+SaveJob::SaveJob(pid_t pid, OpenSink open, SaveOptions options)
+    : pid_(pid), open_(std::move(open)), options_(std::move(options)) {}
 
 SaveJob::~SaveJob() {
   if (!thread_.joinable()) return;
@@ -56,14 +56,14 @@ bool SaveJob::is_opening() const {
 
 Result<SaveSummary> SaveJob::Run() {
   const Result<void> room = CheckRoomFor(options_);
-  auto sink = room ? CreateImage(output_) : tl::unexpected(room.error());
+  auto sink = room ? open_() : tl::unexpected(room.error());
   {
     const std::lock_guard lock(mutex_);
     opening_ = false;
     if (cancelled_) return Interrupted();
   }
   if (!sink) return tl::unexpected(std::move(sink).error());
-  if (wrap_) sink = wrap_(*std::move(sink));
+  STILLFRAME_TRY(CheckOrder(options_, **sink));
   STILLFRAME_ASSIGN(std::unique_ptr<Target> target,
                     AttachProcess(pid_, AttachOptionsFor(options_.via)));
   STILLFRAME_ASSIGN(const std::unique_ptr<SaveSession> session,

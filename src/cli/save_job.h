@@ -20,11 +20,10 @@ namespace stillframe {
 // Thread rule: the thread that made it.
 class SaveJob {
  public:
-  // What the image is written through; may return what it is given.
-  using WrapSink = std::function<std::unique_ptr<PageSink>(std::unique_ptr<PageSink>)>;
+  // Opens what is written to. On the job's thread, once.
+  using OpenSink = std::function<Result<std::unique_ptr<PageSink>>()>;
 
-  // `wrap` may be empty.
-  SaveJob(pid_t pid, Output output, SaveOptions options, WrapSink wrap = nullptr);
+  SaveJob(pid_t pid, OpenSink open, SaveOptions options);
   SaveJob(const SaveJob&) = delete;
   SaveJob& operator=(const SaveJob&) = delete;
   // Cancels and waits.
@@ -51,9 +50,8 @@ class SaveJob {
   void Withdraw();
 
   const pid_t pid_;
-  const Output output_;
+  const OpenSink open_;
   SaveOptions options_;
-  const WrapSink wrap_;
   std::thread thread_;
   std::optional<Result<SaveSummary>> result_;  // the thread's, until it is joined
 

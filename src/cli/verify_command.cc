@@ -18,7 +18,7 @@ std::string ToText(const ImageReader& image, const std::string& path) {
   return Printable(path) + ": ok\n  checked   " + FormatBytes(image.file_size()) +
          ": completeness mark, header, index, every checksum, all padding\n  pages     " +
          FormatCount(PagesOf(image.metadata()).count) + " of " +
-         FormatCount(image.metadata().mappings.size()) + " mappings accounted for, " +
+         FormatCount(CountSaved(image.metadata())) + " mappings accounted for, " +
          FormatCount(image.counters().lost.count) + " of them lost\n";
 }
 

@@ -25,6 +25,9 @@ ThreadState ReadThread(ByteReader& reader) {
   ThreadState thread;
   thread.tid = static_cast<pid_t>(wire.tid);
   thread.signal_mask = wire.signal_mask;
+  thread.pending_signals = wire.pending_signals;
+  thread.user_ticks = wire.user_ticks;
+  thread.system_ticks = wire.system_ticks;
   thread.name = reader.ReadString(wire.name_length);
   thread.prstatus = reader.ReadBytes(wire.prstatus_length);
   thread.fpregset = reader.ReadBytes(wire.fpregset_length);

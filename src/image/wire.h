@@ -104,12 +104,15 @@ struct WireThread {
   uint32_t tid;
   uint32_t name_length;
   uint64_t signal_mask;
+  uint64_t pending_signals;
+  uint64_t user_ticks;
+  uint64_t system_ticks;
   uint32_t prstatus_length;
   uint32_t fpregset_length;
   uint32_t xstate_length;
   uint32_t siginfo_length;
 };
-static_assert(sizeof(WireThread) == 32);
+static_assert(sizeof(WireThread) == 56);
 
 enum MappingFlag : uint32_t {
   kMappingReadable = 1u << 0,

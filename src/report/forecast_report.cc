@@ -31,9 +31,9 @@ std::string WayLine(const WayForecast& way, bool advised) {
 
 }  // namespace
 
-Json ForecastToJson(const SaveForecast& forecast) {
+Json ForecastToJson(const SaveForecast& forecast, std::string_view verb) {
   const TargetSurvey& survey = forecast.survey;
-  Json report = JsonReport("save");
+  Json report = JsonReport(verb);
   report["dry_run"] = true;
   report["pid"] = survey.pid;
   report["memory_bytes"] = survey.memory.count;

@@ -20,9 +20,11 @@ std::string Permissions(const Mapping& mapping) {
           mapping.executable ? 'x' : '-', mapping.shared ? 's' : 'p'};
 }
 
-// By index: which mappings stand alone.
+// By index: which mappings stand alone. Those that are not saved have no cells.
 std::vector<bool> ChooseOwn(const std::vector<SavedMapping>& mappings) {
-  if (mappings.size() <= HtmlMemoryMap::kMaxMappings) {
+  const auto saved =
+      std::ranges::count_if(mappings, [](const SavedMapping& m) { return !m.saved.empty(); });
+  if (static_cast<size_t>(saved) <= HtmlMemoryMap::kMaxMappings) {
     return std::vector<bool>(mappings.size(), true);
   }
   std::vector<size_t> by_size(mappings.size());

@@ -71,6 +71,10 @@ class PageRecorder : public PageSink {
     repeats_ = true;
     return {};
   }
+  Result<void> Expect(const ImageMetadata& metadata, Expectation expectation) override {
+    return sink_->Expect(metadata, expectation);
+  }
+  bool needs_order() const override { return sink_->needs_order(); }
   void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) override {
     sink_->SetPacer(std::move(pacer), largest);
   }

@@ -1,7 +1,6 @@
 #include "report/image_report.h"
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 
 #include "report/summary_report.h"
@@ -19,19 +18,6 @@ std::string Permissions(const Mapping& mapping) {
   if (mapping.executable) text[2] = 'x';
   text[3] = mapping.shared ? 's' : 'p';
   return text;
-}
-
-// "2024-05-01T12:34:56.789Z".
-std::string FormatTime(uint64_t unix_ns) {
-  const auto seconds = static_cast<time_t>(unix_ns / 1'000'000'000);
-  tm parts = {};
-  char text[40];
-  if (gmtime_r(&seconds, &parts) == nullptr ||
-      std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
-    return std::to_string(unix_ns);
-  }
-  std::string millis = std::to_string(1000 + unix_ns / 1'000'000 % 1000);
-  return std::string(text) + "." + millis.substr(1) + "Z";
 }
 
 std::string FormatId(std::span<const uint8_t> id) {
@@ -58,16 +44,6 @@ std::vector<std::string> Arguments(const ByteVector& command_line) {
   }
   if (!current.empty()) arguments.push_back(std::move(current));
   return arguments;
-}
-
-std::vector<RangeReason> LostRanges(const ImageReader& image) {
-  std::vector<RangeReason> lost;
-  for (const SavedMapping& mapping : image.metadata().mappings) {
-    for (const ImageRun& run : image.Runs(mapping.saved)) {
-      if (run.kind == PageKind::kLost) lost.push_back({run.range, std::string(run.reason)});
-    }
-  }
-  return lost;
 }
 
 // Zero and data pages of one mapping are what a user asks for first, so they stand with it.
@@ -135,16 +111,37 @@ std::string ThreadsToText(const ProcessState& process, bool all) {
   return text + (shown < process.threads.size() ? " ...\n" : "\n");
 }
 
-std::string MappingToText(const ImageReader& image, const SavedMapping& saved) {
+std::string PagesToText(const ImageReader& image, const SavedMapping& saved) {
+  if (saved.saved.empty()) return "not saved";
   const MappingPages pages = CountPages(image, saved.saved);
-  std::string text = "    " + FormatRange(saved.mapping.range) + " " + Permissions(saved.mapping) +
-                     "  " + FormatBytes(saved.mapping.range.size()) + ": " +
-                     FormatCount(pages.data.count) + " data, " + FormatCount(pages.zero.count) +
-                     " zero";
+  std::string text =
+      FormatCount(pages.data.count) + " data, " + FormatCount(pages.zero.count) + " zero";
   if (pages.lost.count > 0) text += ", " + FormatCount(pages.lost.count) + " lost";
   if (saved.saved != saved.mapping.range) text += ", only " + FormatRange(saved.saved);
+  return text;
+}
+
+std::string MappingToText(const ImageReader& image, const SavedMapping& saved) {
+  std::string text = "    " + FormatRange(saved.mapping.range) + " " + Permissions(saved.mapping) +
+                     "  " + FormatBytes(saved.mapping.range.size()) + ": " +
+                     PagesToText(image, saved);
   if (!saved.mapping.name.empty()) text += "  " + Printable(saved.mapping.name);
   return text + "\n";
+}
+
+// Most of those that are left out are parts of program files: listed only when all is asked for.
+std::string MappingsToText(const ImageReader& image, bool all) {
+  const std::vector<SavedMapping>& mappings = image.metadata().mappings;
+  const size_t saved = CountSaved(image.metadata());
+  std::string text = "  mappings  " + FormatCount(saved);
+  if (saved < mappings.size()) {
+    text += " saved, " + FormatCount(mappings.size() - saved) + " not saved";
+  }
+  text += "\n";
+  for (const SavedMapping& mapping : mappings) {
+    if (all || !mapping.saved.empty()) text += MappingToText(image, mapping);
+  }
+  return text;
 }
 
 }  // namespace
@@ -153,6 +150,21 @@ Pages PagesOf(const ImageMetadata& metadata) {
   Pages pages;
   for (const SavedMapping& mapping : metadata.mappings) pages += mapping.saved.pages();
   return pages;
+}
+
+size_t CountSaved(const ImageMetadata& metadata) {
+  return static_cast<size_t>(std::ranges::count_if(
+      metadata.mappings, [](const SavedMapping& mapping) { return !mapping.saved.empty(); }));
+}
+
+std::vector<RangeReason> LostRanges(const ImageReader& image) {
+  std::vector<RangeReason> lost;
+  for (const SavedMapping& mapping : image.metadata().mappings) {
+    for (const ImageRun& run : image.Runs(mapping.saved)) {
+      if (run.kind == PageKind::kLost) lost.push_back({run.range, std::string(run.reason)});
+    }
+  }
+  return lost;
 }
 
 Json ImageToJson(const ImageReader& image, std::string_view path) {
@@ -206,8 +218,7 @@ std::string ImageToText(const ImageReader& image, std::string_view path, bool al
           " zero, " + FormatCount(counters.scanned.count) + " scanned, " +
           FormatCount(counters.faulted.count) + " faulted, " + FormatCount(counters.paused.count) +
           " paused, " + FormatCount(counters.lost.count) + " lost\n";
-  text += "  mappings  " + FormatCount(metadata.mappings.size()) + "\n";
-  for (const SavedMapping& mapping : metadata.mappings) text += MappingToText(image, mapping);
+  text += MappingsToText(image, all);
   const size_t limit = all ? SIZE_MAX : kShortList;
   const std::vector<RangeReason> lost = LostRanges(image);
   text += "  skipped   " + FormatCount(metadata.skipped.size()) + "\n" +

@@ -2,8 +2,10 @@
 #ifndef STILLFRAME_REPORT_IMAGE_REPORT_H_
 #define STILLFRAME_REPORT_IMAGE_REPORT_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "report/json.h"
 #include "stillframe/image_reader.h"
@@ -12,12 +14,16 @@ namespace stillframe {
 
 // The object of `info --json`; the README lists its fields.
 Json ImageToJson(const ImageReader& image, std::string_view path);
-// The same for a person. `all`: every thread and range, else the first few; mappings are always
-// listed.
+// The same for a person. `all`: every thread, range and mapping, else the first few and the
+// mappings that are saved.
 std::string ImageToText(const ImageReader& image, std::string_view path, bool all);
 
 // Pages that the image accounts for: those of the saved parts of all mappings.
 Pages PagesOf(const ImageMetadata& metadata);
+// What could not be saved, by address.
+std::vector<RangeReason> LostRanges(const ImageReader& image);
+// How many mappings have a saved part.
+size_t CountSaved(const ImageMetadata& metadata);
 
 }  // namespace stillframe
 

@@ -97,9 +97,9 @@ std::string PagesLine(const SaveSummary& summary) {
          " paused, " + FormatCount(pages.lost.count) + " lost\n";
 }
 
-std::string SizesLine(const SaveSummary& summary) {
-  std::string line =
-      "  sizes     memory " + FormatBytes(summary.memory) + ", image " + FormatBytes(summary.image);
+std::string SizesLine(const SaveSummary& summary, SaveFormat format) {
+  std::string line = "  sizes     memory " + FormatBytes(summary.memory) + ", " +
+                     std::string(FormatName(format)) + " " + FormatBytes(summary.image);
   if (summary.stage_size.count > 0) {
     line += ", stage peak " + FormatBytes(summary.stage_peak) + " of " +
             FormatBytes(summary.stage_size);
@@ -111,10 +111,11 @@ std::string SizesLine(const SaveSummary& summary) {
 
 }  // namespace
 
-Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
-  Json report = JsonReport("save");
+Json SummaryToJson(const SaveSummary& summary, std::string_view output, SaveFormat format) {
+  Json report = JsonReport(VerbOf(format));
   report["pid"] = summary.pid;
-  report["image"] = image;
+  report["image"] = output;
+  report["format"] = FormatName(format);
   report["via"] = ViaName(summary.via);
   report["attach_us"] = Microseconds(summary.attach);
   report["pause_us"] = Microseconds(summary.pause);
@@ -145,15 +146,16 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view image) {
   return report;
 }
 
-std::string SummaryToText(const SaveSummary& summary, std::string_view image, bool all) {
-  std::string text = "saved process " + std::to_string(summary.pid) + " to " + Printable(image) +
+std::string SummaryToText(const SaveSummary& summary, std::string_view output, bool all,
+                          SaveFormat format) {
+  std::string text = "saved process " + std::to_string(summary.pid) + " to " + Printable(output) +
                      " via " + std::string(ViaName(summary.via)) +
                      (summary.instant == Instant::kLate ? " late in " : " in ") +
                      FormatDuration(summary.duration) + "\n";
   text += PauseLine(summary);
   // The other ways make no write wait and hold nothing back.
   if (summary.via == Via::kWriteProtect) text += WaitLine(summary.wait) + ThrottleLine(summary);
-  text += RoundsLine(summary) + PagesLine(summary) + SizesLine(summary);
+  text += RoundsLine(summary) + PagesLine(summary) + SizesLine(summary, format);
   const size_t limit = all ? SIZE_MAX : kShortList;
   if (!summary.lost.empty()) {
     text += "  lost      " + FormatBytes(ToBytes(summary.pages.lost)) + " in " +
@@ -167,7 +169,7 @@ std::string SummaryToText(const SaveSummary& summary, std::string_view image, bo
   return text;
 }
 
-std::string SkippedWarning(const SaveSummary& summary) {
+std::string SkippedWarning(const SaveSummary& summary, SaveFormat format) {
   if (!summary.skipped_much) return {};
   std::map<std::string, Bytes> by_reason;
   for (const RangeReason& range : summary.skipped) by_reason[range.reason] += range.range.size();
@@ -179,8 +181,9 @@ std::string SkippedWarning(const SaveSummary& summary) {
   std::vector<RangeReason> largest = summary.skipped;
   std::ranges::stable_sort(largest, std::greater{},
                            [](const RangeReason& range) { return range.range.size(); });
-  return "stillframe: warning: more than a tenth of the resident memory is not in the image (" +
-         reasons + ")\n" + RangeListToText(largest, kShortList) +
+  return "stillframe: warning: more than a tenth of the resident memory is not in the " +
+         std::string(FormatName(format)) + " (" + reasons + ")\n" +
+         RangeListToText(largest, kShortList) +
          "  hint: --include-dontdump keeps what is marked MADV_DONTDUMP, --filter MASK chooses the "
          "kinds of mappings (see core(5))\n";
 }

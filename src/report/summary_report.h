@@ -7,18 +7,21 @@
 #include <vector>
 
 #include "report/json.h"
+#include "report/save_format.h"
 #include "stillframe/save.h"
 
 namespace stillframe {
 
-// The object of `save --json`; the README lists its fields. `image`: the output as the user named
-// it.
-Json SummaryToJson(const SaveSummary& summary, std::string_view image);
+// The object of `save --json` and `core --json`; the README lists its fields. `output`: as the user
+// named it.
+Json SummaryToJson(const SaveSummary& summary, std::string_view output,
+                   SaveFormat format = SaveFormat::kImage);
 // Some lines for a person, each with its newline. `all`: lost and skipped ranges in full, else the
 // first few.
-std::string SummaryToText(const SaveSummary& summary, std::string_view image, bool all);
+std::string SummaryToText(const SaveSummary& summary, std::string_view output, bool all,
+                          SaveFormat format = SaveFormat::kImage);
 // "stillframe: warning: ..." naming what was left out; empty unless summary.skipped_much.
-std::string SkippedWarning(const SaveSummary& summary);
+std::string SkippedWarning(const SaveSummary& summary, SaveFormat format = SaveFormat::kImage);
 
 // A line per range with its size and reason, "  " in front; after `limit` of them only how many
 // more there are.

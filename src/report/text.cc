@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <ctime>
 
 namespace stillframe {
 namespace {
@@ -48,6 +49,18 @@ std::string FormatAddress(TargetAddress address) {
 
 std::string FormatRange(AddressRange range) {
   return FormatAddress(range.begin) + "-" + FormatAddress(range.end);
+}
+
+std::string FormatTime(uint64_t unix_ns) {
+  const auto seconds = static_cast<time_t>(unix_ns / 1'000'000'000);
+  tm parts = {};
+  char text[40];
+  if (gmtime_r(&seconds, &parts) == nullptr ||
+      std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
+    return std::to_string(unix_ns);
+  }
+  std::string millis = std::to_string(1000 + unix_ns / 1'000'000 % 1000);
+  return std::string(text) + "." + millis.substr(1) + "Z";
 }
 
 std::string FormatCount(uint64_t count) {

@@ -18,6 +18,8 @@ std::string FormatDuration(Duration duration);
 std::string FormatAddress(TargetAddress address);
 // "0x1000-0x3000".
 std::string FormatRange(AddressRange range);
+// Nanoseconds since 1970: "2024-05-01T12:34:56.789Z".
+std::string FormatTime(uint64_t unix_ns);
 // "1,234,567".
 std::string FormatCount(uint64_t count);
 // Bytes of another process, safe for a terminal: control characters as \xNN.

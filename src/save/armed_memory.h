@@ -93,7 +93,7 @@ class ArmedMemory {
 
   const Target& target_;
   const FaultChannel& channel_;
-  const bool is_self_;  // the target is this very process
+  const bool is_self_;                                 // the target is this very process
   std::map<TargetAddress, TargetAddress> registered_;  // begin to end
   std::map<TargetAddress, TargetAddress> refused_;     // the same
   std::map<TargetAddress, UniqueFd> files_;            // of shared memory, by its begin

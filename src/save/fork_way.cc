@@ -10,7 +10,8 @@ namespace stillframe {
 ForkWay::ForkWay(SaveContext& context)
     : context_(context),
       memory_(StillMemoryOf(*context.target)),
-      saver_(*context.sink, context.pacer, PageSource::kScanned) {}
+      saver_(*context.sink, context.pacer, PageSource::kScanned),
+      paused_(copies_, saver_, *context.sink) {}
 
 Result<void> ForkWay::Prepare() {
   // Not needed: nothing of the target is registered.
@@ -57,7 +58,7 @@ Result<void> ForkWay::CheckChild() const {
   if (child_->CheckAlive()) return {};
   return Fail(ErrorCode::kLimit,
               "the forked copy of process " + std::to_string(context_.target->pid()) +
-                  " was killed, as when memory runs out: the image was given up",
+                  " was killed, as when memory runs out: the save was given up",
               "--via wp needs less memory; so does a target that writes less meanwhile");
 }
 
@@ -66,22 +67,18 @@ Result<void> ForkWay::SavePages() {
   context_.pages_to_do.store(ExpectedPages(plan).count, std::memory_order_relaxed);
   StillMemory frozen = StillMemoryOf(*child_);
   frozen.check_alive = [this] { return CheckChild(); };
+  const auto check = [this] { return context_.CheckCancelled(); };
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
-    STILLFRAME_TRY(saver_.Save(frozen, planned, [this] { return context_.CheckCancelled(); }));
+    STILLFRAME_TRY(paused_.TellBelow(planned.saved.begin, check));
+    STILLFRAME_TRY(saver_.Save(frozen, planned, check));
   }
   // A child that was killed has no pages, which looks like holes.
   return CheckChild();
 }
 
 Result<std::vector<RangeReason>> ForkWay::Finish() {
-  for (;;) {
-    const PausedCopies::Piece piece = copies_.Next(MiB(1));
-    if (piece.memory.empty()) break;
-    STILLFRAME_TRY(context_.CheckCancelled());
-    STILLFRAME_TRY(saver_.Write(piece.address, piece.memory, PageSource::kPaused));
-  }
-  for (const AddressRange range : copies_.zeros()) STILLFRAME_TRY(context_.sink->Zero(range));
+  STILLFRAME_TRY(paused_.TellRest([this] { return context_.CheckCancelled(); }));
   return std::vector<RangeReason>();
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "save/paused_copy.h"
+#include "save/paused_output.h"
 #include "save/plain_saver.h"
 #include "save/save_way.h"
 #include "save/still_memory.h"
@@ -20,6 +21,8 @@ namespace stillframe {
 // A fork freezes private memory only. Copied inside the pause is what it does not: shared memory,
 // pages of files, MADV_DONTFORK and MADV_WIPEONFORK. So are huge pages of hugetlb: where the pool
 // runs out, the kernel takes them from the child.
+//
+// Pages come by rising address, whether they were copied or are the child's.
 class ForkWay final : public SaveWay {
  public:
   explicit ForkWay(SaveContext& context);
@@ -45,6 +48,7 @@ class ForkWay final : public SaveWay {
   std::unique_ptr<FrozenMemory> child_;
   PausedCopies copies_;
   PlainSaver saver_;
+  PausedOutput paused_;
 };
 
 }  // namespace stillframe

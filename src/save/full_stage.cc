@@ -36,7 +36,7 @@ void FullStage::Start() {
 
 tl::unexpected<Error> FullStage::WhyGivenUp() const {
   const std::string what = "a write of the target found no room in the stage of " +
-                           InMebibytes(stage_.size()) + ": the image was given up";
+                           InMebibytes(stage_.size()) + ": the save was given up";
   if (!spill_) {
     return Fail(ErrorCode::kLimit, what, "a faster output, a larger --stage, or --on-full spill");
   }

@@ -124,6 +124,11 @@ Result<std::span<std::byte>> PausedCopies::Room(Bytes wanted) {
   return room;
 }
 
+std::optional<TargetAddress> PausedCopies::next() const {
+  if (next_copy_ == copies_.size()) return std::nullopt;
+  return copies_[next_copy_].address + next_offset_;
+}
+
 PausedCopies::Piece PausedCopies::Next(Bytes limit) {
   if (next_copy_ == copies_.size()) return {};
   const Copy& copy = copies_[next_copy_];

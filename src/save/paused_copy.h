@@ -3,6 +3,7 @@
 #define STILLFRAME_SAVE_PAUSED_COPY_H_
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -62,6 +63,8 @@ class PausedCopies {
     std::span<const std::byte> memory;
   };
   Piece Next(Bytes limit);
+  // Where that piece begins; nothing when all was given out.
+  std::optional<TargetAddress> next() const;
 
   Pages pages() const { return pages_; }
   Bytes reserved() const { return reserved_; }

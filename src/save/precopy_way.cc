@@ -4,6 +4,7 @@
 
 #include "base/fail_point.h"
 #include "save/file_release.h"
+#include "save/paused_output.h"
 #include "save/without_exceptions.h"
 
 namespace stillframe {
@@ -52,7 +53,7 @@ Result<void> PrecopyWay::BeforePause() {
       context_.options.over_pause_limit == OverPauseLimit::kAbort) {
     return Fail(ErrorCode::kLimit,
                 "the target writes so much that rounds don't make the pause fit its limit: the "
-                "image was given up",
+                "save was given up",
                 "a longer --pause-limit, --over-pause-limit keep, or --via wp");
   }
   // What was prepared before the rounds went with the first pause, which was for registering.
@@ -95,6 +96,7 @@ Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
                              std::memory_order_relaxed);
   auto verdict = PrecopyPace::Verdict::kGoOn;
   Outlook outlook;
+  STILLFRAME_TRY(context_.ExpectPages(Expectation::kSoFar));
   for (int registrations = 1;;) {
     STILLFRAME_TRY(CopyOnce(fresh));
     fresh.clear();
@@ -103,6 +105,7 @@ Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
     if (outlook.unwatched > kWorthRegistering && registrations < kMostRegistrations &&
         pace->rounds() < PrecopyPace::kMostRounds) {
       STILLFRAME_ASSIGN(fresh, Register());
+      STILLFRAME_TRY(context_.ExpectPages(Expectation::kSoFar));
       ++registrations;
       continue;
     }
@@ -205,14 +208,9 @@ void PrecopyWay::Release() {
 }
 
 Result<std::vector<RangeReason>> PrecopyWay::Finish() {
-  for (;;) {
-    const PausedCopies::Piece piece = copies_.Next(MiB(1));
-    if (piece.memory.empty()) break;
-    STILLFRAME_TRY(context_.CheckCancelled());
-    STILLFRAME_TRY(saver_.Write(piece.address, piece.memory, PageSource::kPaused));
-  }
+  PausedOutput paused(copies_, saver_, *context_.sink);
+  STILLFRAME_TRY(paused.TellRest([this] { return context_.CheckCancelled(); }));
   for (const AddressRange range : zeros_) STILLFRAME_TRY(context_.sink->Zero(range));
-  for (const AddressRange range : copies_.zeros()) STILLFRAME_TRY(context_.sink->Zero(range));
   return std::vector<RangeReason>();
 }
 

@@ -79,11 +79,14 @@ Result<std::vector<RangeReason>> AccountForRest(const TrackedMemory& tracked,
 }
 
 std::vector<SavedMapping> SavedMappings(std::span<const PlannedMapping> plan) {
-  std::vector<SavedMapping> saved;
+  std::vector<SavedMapping> mappings;
+  mappings.reserve(plan.size());
   for (const PlannedMapping& planned : plan) {
-    if (planned.treatment != Treatment::kSkip) saved.push_back({planned.mapping, planned.saved});
+    const TargetAddress begin = planned.mapping.range.begin;
+    const bool left_out = planned.treatment == Treatment::kSkip;
+    mappings.push_back({planned.mapping, left_out ? AddressRange{begin, begin} : planned.saved});
   }
-  return saved;
+  return mappings;
 }
 
 std::vector<RangeReason> SkippedRanges(std::span<const PlannedMapping> plan,

@@ -18,9 +18,9 @@ namespace stillframe {
 Result<std::vector<RangeReason>> AccountForRest(const TrackedMemory& tracked,
                                                 const PausedCopies& copies, PageSink* sink);
 
-// The mappings that are in the image.
+// All mappings of the target, those that are left out with an empty saved part at their begin.
 std::vector<SavedMapping> SavedMappings(std::span<const PlannedMapping> plan);
-// Those that are not, or not in the ordinary way, and parts that could not be read.
+// Those that are left out, or not saved in the ordinary way, and parts that could not be read.
 std::vector<RangeReason> SkippedRanges(std::span<const PlannedMapping> plan,
                                        std::span<const AddressRange> unreadable);
 // True when more than a tenth of the resident memory was left out. A file's unwritten pages, which

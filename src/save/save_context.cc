@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "save/save_account.h"
+
 namespace stillframe {
 
 SaveContext::SaveContext(std::unique_ptr<Target> its_target, std::unique_ptr<PageSink> its_sink,
@@ -33,13 +35,20 @@ PauseOptions SaveContext::HowToPause(bool for_fork) const {
 Result<void> SaveContext::CheckPauseLimit() const {
   if (!stopped || options.over_pause_limit == OverPauseLimit::kKeep) return {};
   if (clock.Now() - *stopped - summary.at_instant <= options.pause_limit) return {};
-  return Fail(ErrorCode::kLimit, "the pause took longer than its limit: the image was given up",
+  return Fail(ErrorCode::kLimit, "the pause took longer than its limit: the save was given up",
               "a longer --pause-limit, or --over-pause-limit keep");
 }
 
 Result<void> SaveContext::CaptureState() {
   STILLFRAME_ASSIGN(metadata.process, target->CaptureState());
   return {};
+}
+
+Result<void> SaveContext::ExpectPages(Expectation expectation) {
+  if (settled) return {};
+  settled = expectation == Expectation::kSettled;
+  metadata.mappings = SavedMappings(planner.plan());
+  return sink->Expect(metadata, expectation);
 }
 
 Result<void> SaveContext::CallAtInstant() {

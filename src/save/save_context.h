@@ -32,6 +32,9 @@ struct SaveContext {
   Result<void> CheckPauseLimit() const;
   // The registers and all else that isn't memory, of the paused target.
   Result<void> CaptureState();
+  // Tells the sink where pages will come from, by the plan as it is. As settled once: whoever comes
+  // later has nothing to add.
+  Result<void> ExpectPages(Expectation expectation);
   // The caller's own work at the instant of the image; its time is no part of the pause.
   Result<void> CallAtInstant();
 
@@ -46,6 +49,7 @@ struct SaveContext {
   TimePoint resumed;                 // when the target was let run again
   ImageMetadata metadata;
   SaveSummary summary;
+  bool settled = false;  // the sink was told of the plan for good
   std::atomic<bool> cancelled = false;
   std::atomic<uint64_t> pages_to_do = 0;
 };

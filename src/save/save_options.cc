@@ -1,5 +1,7 @@
 #include "save/save_options.h"
 
+#include <string>
+
 #include "save/memory_budget.h"
 #include "track/spill_directory.h"
 #include "track/stage.h"
@@ -42,6 +44,14 @@ Result<void> CheckRoomFor(const SaveOptions& options) {
   STILLFRAME_TRY(CheckStageFits(options.stage, AvailableMemory()));
   if (options.on_full == OnFull::kSpill) STILLFRAME_TRY(FindSpillDirectory(options.spill_dir));
   return {};
+}
+
+Result<void> CheckOrder(const SaveOptions& options, const PageSink& sink) {
+  if (!sink.needs_order() || options.via == Via::kFork || options.via == Via::kStop) return {};
+  return Fail(ErrorCode::kUsage,
+              "this output takes memory by rising address, front to back, and saving via " +
+                  std::string(ViaName(options.via)) + " takes it in any order",
+              "--via fork or stop, or a file");
 }
 
 }  // namespace stillframe

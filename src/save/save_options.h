@@ -2,6 +2,7 @@
 #ifndef STILLFRAME_SAVE_SAVE_OPTIONS_H_
 #define STILLFRAME_SAVE_SAVE_OPTIONS_H_
 
+#include "stillframe/page_sink.h"
 #include "stillframe/save.h"
 
 namespace stillframe {
@@ -11,6 +12,8 @@ Result<void> CheckSaveOptions(const SaveOptions& options);
 // Whether the stage fits into memory (kLimit), and a directory to spill to is there (errors as
 // FindSpillDirectory). For before anything is touched.
 Result<void> CheckRoomFor(const SaveOptions& options);
+// kUsage where `sink` needs its pages in order and the way to save can't keep to one.
+Result<void> CheckOrder(const SaveOptions& options, const PageSink& sink);
 
 }  // namespace stillframe
 

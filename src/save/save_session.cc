@@ -67,7 +67,10 @@ Result<SaveSummary> Session::Run() {
   if (result) result = TakeInstant();
   if (result) {
     Enter(SavePhase::kSaving);
-    result = WithoutExceptions("while saving", [this] { return way_->SavePages(); });
+    result = WithoutExceptions("while saving", [this]() -> Result<void> {
+      STILLFRAME_TRY(context_.ExpectPages(Expectation::kSettled));
+      return way_->SavePages();
+    });
   }
   if (!result) {
     // Whatever blocks on the output must not hold up the release.
@@ -132,6 +135,7 @@ void Session::NotePause() {
   summary.paused.resume = times.resume;
   summary.paused.limit_met =
       summary.pause - times.stop - times.resume <= context_.options.pause_limit;
+  context_.metadata.pause_ns = static_cast<uint64_t>(summary.pause.count());
 }
 
 void Session::ReleaseTarget() {
@@ -147,12 +151,10 @@ Result<void> Session::Publish() {
   ImageMetadata& metadata = context_.metadata;
   STILLFRAME_ASSIGN(summary.lost, way_->Finish());
   if (!summary.lost.empty() && context_.options.on_lost == OnLost::kAbort) {
-    return Fail(ErrorCode::kLimit, "pages of the target were lost: the image was given up",
-                "--on-lost keep writes an image that lists them");
+    return Fail(ErrorCode::kLimit, "pages of the target were lost: the save was given up",
+                "--on-lost keep saves the rest and lists them");
   }
-  metadata.mappings = SavedMappings(context_.planner.plan());
   metadata.skipped = SkippedRanges(context_.planner.plan(), way_->Unreadable());
-  metadata.pause_ns = static_cast<uint64_t>(summary.pause.count());
   STILLFRAME_TRY(context_.CheckCancelled());
   return context_.sink->Finish(metadata);
 }
@@ -202,6 +204,7 @@ Result<std::unique_ptr<SaveSession>> SaveSession::Create(std::unique_ptr<Target>
                                                          SaveOptions options) {
   STILLFRAME_TRY(CheckSaveOptions(options));
   STILLFRAME_TRY(CheckRoomFor(options));
+  STILLFRAME_TRY(CheckOrder(options, *sink));
   if (target->pid() == getpid() && options.via != Via::kWriteProtect) {
     return Fail(ErrorCode::kUsage,
                 "one's own process can't be saved via " + std::string(ViaName(options.via)),

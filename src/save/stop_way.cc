@@ -27,6 +27,7 @@ Result<void> StopWay::WhilePaused() {
   STILLFRAME_TRY(context_.planner.Refresh());
   STILLFRAME_TRY(context_.CaptureState());
   STILLFRAME_TRY(context_.CallAtInstant());
+  STILLFRAME_TRY(context_.ExpectPages(Expectation::kSettled));
   const std::span<const PlannedMapping> plan = context_.planner.plan();
   context_.pages_to_do.store(ExpectedPages(plan).count, std::memory_order_relaxed);
   for (const PlannedMapping& planned : plan) {

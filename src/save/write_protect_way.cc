@@ -123,6 +123,7 @@ Result<void> WriteProtectWay::RegisterMore() {
     return {};
   }));
   FailPoint("prearm.registered-more");
+  STILLFRAME_TRY(ExpectEarlyPages());
   // What was read of the target before went with this stop.
   return context_.target->PrepareState();
 }
@@ -159,6 +160,7 @@ Result<void> WriteProtectWay::CopyFiles() {
   if (!files_.active()) return {};
   STILLFRAME_TRY(WhileStopped([&] { return files_.Register(context_.planner.plan()); }));
   FailPoint("files.registered");
+  STILLFRAME_TRY(ExpectEarlyPages());
   return files_.RunRounds();
 }
 
@@ -172,7 +174,13 @@ Result<void> WriteProtectWay::RegisterAll() {
     return {};
   });
   FailPoint("prearm.registered");
-  return registered;
+  STILLFRAME_TRY(registered);
+  return ExpectEarlyPages();
+}
+
+Result<void> WriteProtectWay::ExpectEarlyPages() {
+  if (!late_ && !files_.active()) return {};
+  return context_.ExpectPages(Expectation::kSoFar);
 }
 
 Result<void> WriteProtectWay::WhileStopped(const std::function<Result<void>()>& body) {
@@ -201,6 +209,9 @@ Result<void> WriteProtectWay::PrepareOwn() {
   }
   STILLFRAME_TRY(context_.CaptureState());
   tracked_ = armed_->MakeTracked(plan);
+  // Already, as nothing of that changes until the end: after the instant the sink belongs to the
+  // output's thread, and before it whatever the sink allocates is not armed.
+  STILLFRAME_TRY(context_.ExpectPages(Expectation::kSettled));
   StartPump();
   tracker_->AddOwnThread(gettid());
   tracker_->AddOwnThread(pump_->tid());
@@ -327,7 +338,7 @@ Result<void> WriteProtectWay::Check() {
         "a write of the target waited longer than " +
             std::to_string(Microseconds(context_.options.max_stall)) +
             (tracker_->stage_full() > 0 ? " us for room in the stage" : " us to be looked after") +
-            ": the image was given up",
+            ": the save was given up",
         "a faster output, a larger --stage or a longer --max-stall");
   }
   const uint64_t lost = tracked_ ? tracked_->lost.load(std::memory_order_relaxed) : 0;
@@ -336,8 +347,8 @@ Result<void> WriteProtectWay::Check() {
   STILLFRAME_TRY(context_.target->CheckAlive());
   if (context_.options.on_lost == OnLost::kAbort) {
     return Fail(ErrorCode::kLimit,
-                "pages of the target went away before they could be saved: the image was given up",
-                "--on-lost keep writes an image that lists them");
+                "pages of the target went away before they could be saved: the save was given up",
+                "--on-lost keep saves the rest and lists them");
   }
   return {};
 }

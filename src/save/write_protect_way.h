@@ -64,6 +64,8 @@ class WriteProtectWay final : public SaveWay {
   // The rounds of the pre-arm; memory that came since the registering is registered too, where it
   // is worth another stop.
   Result<void> ArmEarly();
+  // What the sink has to know where it is given pages before the instant.
+  Result<void> ExpectEarlyPages();
   // How much came since the registering, counted no further than `enough`.
   Result<Bytes> Unregistered(Bytes enough);
   Result<void> RegisterMore();

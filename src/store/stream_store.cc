@@ -119,7 +119,7 @@ StreamStore::StreamStore(std::string name, UniqueFd fd, Way way, UniqueFd interr
 tl::unexpected<Error> StreamStore::Failed(int error) const {
   if (error == EPIPE || error == ECONNRESET) {
     auto failure = Fail(ErrorCode::kOutput, "writing to " + name_ + ": the reader went away",
-                        "see why the program that reads the image ended");
+                        "see why the program that reads it ended");
     failure.value().system_errno = error;
     return failure;
   }

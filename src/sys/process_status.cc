@@ -57,6 +57,8 @@ std::optional<ProcessStatus> ParseStatus(std::string_view text) {
   status.state = state.front();
   // Missing where the kernel has no seccomp.
   ParseNumber(FindField(text, "Seccomp:"), &status.seccomp);
+  ParseNumber(FindField(text, "Uid:"), &status.uid);
+  ParseNumber(FindField(text, "Gid:"), &status.gid);
   return status;
 }
 
@@ -65,13 +67,19 @@ std::optional<ProcessStat> ParseStat(std::string_view text) {
   // it.
   const size_t name_end = text.rfind(')');
   if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return std::nullopt;
-  const std::string_view rest = text.substr(name_end + 2);  // from field 3 of proc(5) on
+  const std::string_view rest = text.substr(name_end + 2);
+  // Counted as in proc(5), from 1; `rest` begins with the third.
+  const auto field = [rest](int number, auto* to) {
+    return ParseNumber(NthWord(rest, number - 3), to);
+  };
   ProcessStat stat;
   stat.state = rest.front();
-  if (!ParseNumber(NthWord(rest, 9 - 3), &stat.flags) ||
-      !ParseNumber(NthWord(rest, 22 - 3), &stat.start_time)) {
-    return std::nullopt;
-  }
+  const bool good = field(4, &stat.parent) && field(5, &stat.group) && field(6, &stat.session) &&
+                    field(9, &stat.flags) && field(14, &stat.user_ticks) &&
+                    field(15, &stat.system_ticks) && field(16, &stat.children_user_ticks) &&
+                    field(17, &stat.children_system_ticks) && field(19, &stat.nice) &&
+                    field(22, &stat.start_time);
+  if (!good) return std::nullopt;
   return stat;
 }
 

@@ -1,5 +1,5 @@
 // What /proc/PID/status and /proc/PID/stat say, as far as it decides how a process or a thread is
-// treated.
+// treated, or stands in a core.
 #ifndef STILLFRAME_SYS_PROCESS_STATUS_H_
 #define STILLFRAME_SYS_PROCESS_STATUS_H_
 
@@ -18,6 +18,8 @@ struct ProcessStatus {
   pid_t parent = 0;
   pid_t tracer = 0;  // the tracing *thread*, 0 for none
   int seccomp = 0;   // 0 off, 1 strict, 2 filter
+  uid_t uid = 0;     // the real one
+  gid_t gid = 0;
 
   bool dead() const { return state == 'Z' || state == 'X'; }
 };
@@ -25,8 +27,17 @@ struct ProcessStatus {
 // From /proc/PID/stat.
 struct ProcessStat {
   char state = '?';
+  pid_t parent = 0;
+  pid_t group = 0;
+  pid_t session = 0;
+  int nice = 0;
   uint64_t flags = 0;       // PF_* of the kernel
   uint64_t start_time = 0;  // clock ticks since boot
+  // CPU time in clock ticks, 1/100 s each: of a thread, or of all threads of the process.
+  uint64_t user_ticks = 0;
+  uint64_t system_ticks = 0;
+  uint64_t children_user_ticks = 0;  // of children that were waited for
+  uint64_t children_system_ticks = 0;
 
   bool dead() const { return state == 'Z' || state == 'X'; }
   bool exiting() const { return (flags & 0x4) != 0; }  // PF_EXITING, set before the memory goes

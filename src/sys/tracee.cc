@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "sys/proc_file.h"
@@ -125,6 +126,11 @@ int PtraceGetRegisters(pid_t tid, user_regs_struct* registers) {
   return size == sizeof(*registers) ? 0 : ENOEXEC;
 }
 
+// The old call shows every thread as its tracer's own kind.
+int PtraceGetWideRegisters(pid_t tid, user_regs_struct* registers) {
+  return CallForErrno(PTRACE_GETREGS, tid, 0, registers);
+}
+
 int PtraceSetRegisters(pid_t tid, const user_regs_struct& registers) {
   iovec part{.iov_base = const_cast<user_regs_struct*>(&registers), .iov_len = sizeof(registers)};
   return CallForErrno(PTRACE_SETREGSET, tid, static_cast<unsigned long>(NT_PRSTATUS), &part);
@@ -143,6 +149,22 @@ int PtraceGetSignalMask(pid_t tid, uint64_t* mask) {
 
 int PtraceSetSignalMask(pid_t tid, uint64_t mask) {
   return CallForErrno(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
+}
+
+int PtraceGetPendingSignals(pid_t tid, uint64_t* signals) {
+  constexpr uint64_t kMost = 256;
+  std::array<siginfo_t, 32> queue;
+  __ptrace_peeksiginfo_args what{.off = 0, .flags = 0, .nr = static_cast<int>(queue.size())};
+  *signals = 0;
+  for (;;) {
+    const long found = Call(PTRACE_PEEKSIGINFO, tid, &what, queue.data());
+    if (found < 0) return errno;
+    for (const siginfo_t& info : std::span(queue).first(static_cast<size_t>(found))) {
+      if (info.si_signo >= 1 && info.si_signo <= 64) *signals |= uint64_t{1} << (info.si_signo - 1);
+    }
+    what.off += static_cast<uint64_t>(found);
+    if (found < what.nr || what.off >= kMost) return 0;
+  }
 }
 
 int PtraceAtSyscallEntry(pid_t tid, bool* entry) {

@@ -64,11 +64,17 @@ int PtraceDetach(pid_t tid);
 
 int PtraceGetRegisters(pid_t tid, user_regs_struct* registers);
 int PtraceSetRegisters(pid_t tid, const user_regs_struct& registers);
+// The same of a thread that runs 32-bit code at the moment as well, as it would have them in 64-bit
+// code.
+int PtraceGetWideRegisters(pid_t tid, user_regs_struct* registers);
 // NT_* register set `kind` into `to`; `*size` becomes how many bytes there were.
 int PtraceGetRegisterSet(pid_t tid, unsigned kind, std::span<std::byte> to, size_t* size);
 // Bit n-1 for signal n.
 int PtraceGetSignalMask(pid_t tid, uint64_t* mask);
 int PtraceSetSignalMask(pid_t tid, uint64_t mask);
+// Which signals that were sent to this very thread it has not taken yet, as above. Of those that
+// are queued, many of one kind perhaps, the first 256 are looked at.
+int PtraceGetPendingSignals(pid_t tid, uint64_t* signals);
 
 // Whether a thread that stopped with kSyscall is entering (true) or leaving one.
 int PtraceAtSyscallEntry(pid_t tid, bool* entry);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -202,7 +203,11 @@ void ForkedChild::Poll() {
 void ForkedChild::Kill() {
   if (state_ != State::kAlive || pid_ == 0) return;
   // Not reaped yet, so the number is its own.
-  kill(pid_, SIGKILL);
+  if (kill(pid_, SIGKILL) != 0) {
+    // Another user's, and we lack CAP_KILL: its tracer may end it all the same (PTRACE_KILL sends
+    // the signal whatever else the child does).
+    ptrace(PTRACE_KILL, pid_, nullptr, nullptr);
+  }
   FailPoint("fork.child-killed");
   state_ = State::kDying;
 }

@@ -54,14 +54,24 @@ int ReadWholeRegisterSet(pid_t tid, unsigned kind, ByteVector* room, ByteVector*
   return error;
 }
 
+int ReadLegacyState(ByteVector* room, ThreadState* thread) {
+  const LegacyState legacy = LegacyStateIn(thread->xstate);
+  if (legacy.size == 0) {
+    return ReadWholeRegisterSet(thread->tid, NT_PRFPREG, room, &thread->fpregset);
+  }
+  thread->fpregset.assign(legacy.bytes.begin(), legacy.bytes.end());
+  return 0;
+}
+
 // No siginfo: a thread that stopped because it was asked to has none.
 Result<ThreadState> CaptureThread(pid_t tid, ByteVector* room) {
   ThreadState thread;
   thread.tid = tid;
   int error = ReadWholeRegisterSet(tid, NT_PRSTATUS, room, &thread.prstatus);
-  if (error == 0) error = ReadWholeRegisterSet(tid, NT_PRFPREG, room, &thread.fpregset);
   if (error == 0) error = ReadWholeRegisterSet(tid, NT_X86_XSTATE, room, &thread.xstate);
+  if (error == 0) error = ReadLegacyState(room, &thread);
   if (error == 0) error = PtraceGetSignalMask(tid, &thread.signal_mask);
+  if (error == 0) error = ReadPendingSignals(tid, &thread.pending_signals);
   if (error != 0) return FailErrno(error, "reading the registers of thread " + std::to_string(tid));
   return thread;
 }
@@ -69,6 +79,22 @@ Result<ThreadState> CaptureThread(pid_t tid, ByteVector* room) {
 Result<std::string> ReadName(int directory, pid_t tid) {
   STILLFRAME_ASSIGN(std::string name, ReadOptional(directory, TaskPath(tid, "comm").c_str()));
   return WithoutNewline(std::move(name));
+}
+
+Result<ThreadDetails> ReadThreadDetails(int directory, pid_t tid) {
+  ThreadDetails details;
+  STILLFRAME_ASSIGN(details.name, ReadName(directory, tid));
+  if (const auto stat = ReadStat(directory, TaskPath(tid, "stat").c_str())) {
+    details.user_ticks = stat->user_ticks;
+    details.system_ticks = stat->system_ticks;
+  }
+  return details;
+}
+
+void Describe(ThreadDetails details, ThreadState* thread) {
+  thread->name = std::move(details.name);
+  thread->user_ticks = details.user_ticks;
+  thread->system_ticks = details.system_ticks;
 }
 
 // What the kernel reads from the process's memory: a leader that has exited has none to show, but
@@ -113,7 +139,7 @@ Result<ProcessDetails> ReadProcessDetails(int directory, pid_t pid) {
   STILLFRAME_TRY(ReadProcess(directory, pid, &details.process));
   NumberedEntries threads(directory, "task");
   while (const pid_t tid = threads.Next()) {
-    STILLFRAME_ASSIGN(details.names[tid], ReadName(directory, tid));
+    STILLFRAME_ASSIGN(details.threads[tid], ReadThreadDetails(directory, tid));
   }
   if (threads.error() != 0) return FailErrno(threads.error(), "listing the threads of the process");
   return details;
@@ -130,8 +156,8 @@ Result<ProcessState> CaptureProcessState(int directory, const ProcessDetails& de
     state.threads.push_back(std::move(thread));
   }
   for (ThreadState& thread : state.threads) {
-    if (const auto known = details.names.find(thread.tid); known != details.names.end()) {
-      thread.name = known->second;
+    if (const auto known = details.threads.find(thread.tid); known != details.threads.end()) {
+      Describe(known->second, &thread);
     } else {
       STILLFRAME_ASSIGN(thread.name, ReadName(directory, thread.tid));
     }
@@ -143,10 +169,10 @@ Result<ProcessState> CaptureProcessState(int directory, const ProcessDetails& de
 Result<ProcessState> CaptureRunningState(int directory, pid_t pid) {
   STILLFRAME_ASSIGN(ProcessDetails details, ReadProcessDetails(directory, pid));
   ProcessState state = std::move(details.process);
-  for (auto& [tid, name] : details.names) {
+  for (auto& [tid, known] : details.threads) {
     ThreadState thread;
     thread.tid = tid;
-    thread.name = std::move(name);
+    Describe(std::move(known), &thread);
     state.threads.push_back(std::move(thread));
   }
   SortThreads(&state);

@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "image_check.h"
+#include "support/files.h"
 #include "support/requirements.h"
 #include "support/stillframe_command.h"
 #include "support/subprocess.h"
 #include "support/temp_dir.h"
+#include "sys/maps_parser.h"
 
 namespace stillframe::test {
 namespace {
@@ -97,8 +99,18 @@ TEST_F(MappingsTest, AFilterDecidesWhatIsKept) {
   const auto reader = OpenImage(image());
   ASSERT_NE(reader, nullptr);
   // What the kernel keeps whatever the filter says.
-  for (const SavedMapping& saved : reader->metadata().mappings)
-    EXPECT_EQ(saved.mapping.name, "[vdso]");
+  for (const SavedMapping& saved : reader->metadata().mappings) {
+    EXPECT_TRUE(saved.saved.empty() || saved.mapping.name == "[vdso]") << saved.mapping.name;
+  }
+  const auto maps = ParseMaps(ReadFile("/proc/" + std::to_string(target_->pid()) + "/maps"));
+  ASSERT_TRUE(maps) << maps.error().message;
+  std::vector<AddressRange> expected;
+  for (const Mapping& mapping : *maps) expected.push_back(mapping.range);
+  std::vector<AddressRange> listed;
+  for (const SavedMapping& saved : reader->metadata().mappings) {
+    listed.push_back(saved.mapping.range);
+  }
+  EXPECT_EQ(listed, expected) << "those that are left out are listed all the same";
 }
 
 TEST_F(MappingsTest, MemorySharedWithAnotherProcessIsNamed) {

@@ -16,10 +16,13 @@ namespace stillframe::test {
 
 class SlowSave {
  public:
+  using MakeArgv = std::vector<std::string> (*)(pid_t pid, const std::string& output,
+                                                const std::vector<std::string>& more);
+
   // Returns when the instant of the image is over and the target runs again, the scan only just
-  // begun.
-  SlowSave(pid_t pid, const std::vector<std::string>& more = {})
-      : process_(SaveArgv(pid, image(), Arguments(more))) {
+  // begun. `make_argv`: SaveArgv or CoreArgv.
+  SlowSave(pid_t pid, const std::vector<std::string>& more = {}, MakeArgv make_argv = SaveArgv)
+      : process_(make_argv(pid, image(), Arguments(more))) {
     begun_ = Eventually([&] { return Exists(directory_ / "instant") || !process_.IsRunning(); }) &&
              process_.IsRunning();
     EXPECT_TRUE(begun_) << process_.Out() << process_.Err();

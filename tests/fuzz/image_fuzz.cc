@@ -8,6 +8,7 @@
 #include <span>
 
 #include "image_samples.h"
+#include "peer/core/core_notes.h"
 #include "stillframe/image_reader.h"
 
 namespace stillframe {
@@ -58,6 +59,21 @@ void CheckReads(const ImageReader& reader) {
   }
 }
 
+// A core can be made of whatever metadata an image has, but for registers that are none.
+void CheckNotes(const ImageReader& reader) {
+  ImageMetadata metadata = reader.metadata();
+  const auto as_is = EncodeCoreNotes(metadata, {});
+  FUZZ_REQUIRE(as_is.has_value() || as_is.error().code == ErrorCode::kDamaged);
+  for (ThreadState& thread : metadata.process.threads) {
+    thread.prstatus.clear();
+    thread.fpregset.clear();
+    thread.xstate.clear();
+    thread.siginfo.clear();
+  }
+  const auto notes = EncodeCoreNotes(metadata, metadata.skipped);
+  FUZZ_REQUIRE(notes.has_value() && notes->size() % 4 == 0);
+}
+
 void OpenAndCheck(std::span<const std::byte> bytes) {
   const MemoryFile file(bytes);
   const auto reader = ImageReader::Open(file.path());
@@ -67,6 +83,7 @@ void OpenAndCheck(std::span<const std::byte> bytes) {
   }
   CheckRuns(**reader);
   CheckReads(**reader);
+  CheckNotes(**reader);
 }
 
 }  // namespace

@@ -22,6 +22,9 @@ ThreadState SampleThread(pid_t tid, std::string name) {
   thread.tid = tid;
   thread.name = std::move(name);
   thread.signal_mask = 0x8000000000000001u;
+  thread.pending_signals = 0x4000;
+  thread.user_ticks = 12;
+  thread.system_ticks = 3;
   thread.prstatus.assign(27, std::byte{0x11});
   thread.fpregset.assign(16, std::byte{0x22});
   thread.xstate.assign(24, std::byte{0x33});
@@ -131,6 +134,9 @@ ImageMetadata SmallMetadata() {
   metadata.mappings[1].mapping.inode = 9;
   metadata.mappings[1].mapping.file_offset = 4096;
   metadata.mappings[1].mapping.shared = true;
+  SavedMapping left_out = WholeMapping(0x30000, 1, "/lib/z");
+  left_out.saved.end = left_out.saved.begin;
+  metadata.mappings.push_back(std::move(left_out));
   metadata.skipped = {{.range = {{0x30000}, {0x31000}}, .reason = "filter"}};
   metadata.instant_unix_ns = 1234567890;
   metadata.pause_ns = 1000;

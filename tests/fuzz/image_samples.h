@@ -57,8 +57,8 @@ ByteVector PatternPages(uint64_t seed, uint64_t pages);
 // has told of all pages.
 ByteVector MakeImage(const ImageMetadata& metadata, const std::function<void(PageSink&)>& fill);
 
-// One page of data, five of zeros, one lost, in two mappings; every kind of section has something
-// in it.
+// One page of data, five of zeros, one lost, in two mappings, and a third that was left out; every
+// kind of section has something in it.
 ImageMetadata SmallMetadata();
 ByteVector SmallImage();
 

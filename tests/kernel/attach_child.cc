@@ -123,6 +123,11 @@ bool CanAttach() {
   return target.has_value();
 }
 
+std::vector<ThreadState> WithoutTimes(std::vector<ThreadState> threads) {
+  for (ThreadState& thread : threads) thread.user_ticks = thread.system_ticks = 0;
+  return threads;
+}
+
 std::string AttachAndPause(pid_t pid, int rounds) {
   for (int i = 0; i < rounds; ++i) {
     auto target = AttachProcess(pid);

@@ -10,8 +10,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "stillframe/error.h"
+#include "stillframe/process_state.h"
 #include "stillframe/target.h"
 
 namespace stillframe::test {
@@ -63,6 +65,10 @@ std::string ReadAll(const std::string& path);
 // True when the tests may use userfaultfd and ptrace on processes of their own; else the reason has
 // been printed.
 bool CanAttach();
+
+// What of threads does not change while they stand still, nor hardly ever while they sleep: all but
+// their CPU times.
+std::vector<ThreadState> WithoutTimes(std::vector<ThreadState> threads);
 
 // Attaches, pauses, captures, resumes and drops the target, `rounds` times. Returns the first
 // error's message, empty for none.

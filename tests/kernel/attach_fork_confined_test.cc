@@ -2,6 +2,7 @@
 // and left as they were. Filters that kill on any call of ours do no harm.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
@@ -93,6 +94,34 @@ TEST(AttachForkConfined, UnprivilegedUser) {
   if (!CanAttach()) GTEST_SKIP();
   if (getuid() != 0) GTEST_SKIP() << "needs root";
   Child child(Confined(DropRights));
+  ExpectForkable(child);
+}
+
+// The calling thread, and what it starts, may not send signals to other users' processes.
+class WithoutCapKill {
+ public:
+  WithoutCapKill() {
+    EXPECT_EQ(syscall(SYS_capget, &header_, before_), 0);
+    __user_cap_data_struct now[2] = {before_[0], before_[1]};
+    now[CAP_TO_INDEX(CAP_KILL)].effective &= ~CAP_TO_MASK(CAP_KILL);
+    EXPECT_EQ(syscall(SYS_capset, &header_, now), 0);
+  }
+  ~WithoutCapKill() { EXPECT_EQ(syscall(SYS_capset, &header_, before_), 0); }
+  WithoutCapKill(const WithoutCapKill&) = delete;
+  WithoutCapKill& operator=(const WithoutCapKill&) = delete;
+
+ private:
+  __user_cap_header_struct header_{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct before_[2] = {};
+};
+
+TEST(AttachForkConfined, AnotherUsersWhenWeMayNotSignalIt) {
+  if (!CanAttach()) GTEST_SKIP();
+  if (getuid() != 0) GTEST_SKIP() << "needs root";
+  Child child(Confined(DropRights));
+  child.AwaitReady();
+  const WithoutCapKill confined;
+  ASSERT_NE(kill(child.pid(), 0), 0);
   ExpectForkable(child);
 }
 

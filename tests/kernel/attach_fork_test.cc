@@ -188,6 +188,7 @@ TEST(AttachFork, SleepingThreadSleepsOn) {
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGUSR2);
     sigprocmask(SIG_BLOCK, &blocked, nullptr);
+    raise(SIGUSR2);
     board.ready = 1;
     const timespec wait{.tv_sec = 2, .tv_nsec = 0};
     if (nanosleep(&wait, nullptr) != 0) ++board.failures;
@@ -200,6 +201,7 @@ TEST(AttachFork, SleepingThreadSleepsOn) {
     const auto state = forked.target->CaptureState();
     ASSERT_TRUE(state.has_value());
     EXPECT_EQ(state->threads.at(0).signal_mask, std::stoull(mask, nullptr, 16));
+    EXPECT_EQ(state->threads.at(0).pending_signals, uint64_t{1} << (SIGUSR2 - 1));
   }
   EXPECT_EQ(child.StatusField("SigBlk"), mask);
   EXPECT_EQ(child.AwaitEnd(), 0);

@@ -1,11 +1,19 @@
 // Registers survive an injection at any instruction, and a pause shows them as they are.
 #include <elf.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <ctime>
+#include <thread>
+#include <vector>
 
 #include "attach_child.h"
 #include "attach_hold_registers.h"
@@ -81,7 +89,7 @@ TEST(AttachRegisters, BlockedThreadHasTheSameOnesBeforeAndAfterAnAttach) {
     EXPECT_TRUE(target.Pause(std::chrono::seconds(2)).has_value());
     auto state = target.CaptureState();
     EXPECT_TRUE(target.Resume().has_value());
-    return state ? state->threads : std::vector<ThreadState>();
+    return state ? WithoutTimes(state->threads) : std::vector<ThreadState>();
   };
   auto first = AttachProcess(child.pid());
   ASSERT_TRUE(first.has_value());
@@ -90,9 +98,85 @@ TEST(AttachRegisters, BlockedThreadHasTheSameOnesBeforeAndAfterAnAttach) {
   EXPECT_EQ(before, capture(**first));
 }
 
+// Asked of the kernel by itself.
+ByteVector LegacyStateOf(pid_t pid) {
+  ByteVector bytes(4096);
+  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
+  EXPECT_EQ(ptrace(PTRACE_SEIZE, pid, 0, 0), 0);
+  EXPECT_EQ(ptrace(PTRACE_INTERRUPT, pid, 0, 0), 0);
+  EXPECT_EQ(waitpid(pid, nullptr, __WALL), pid);
+  EXPECT_EQ(ptrace(PTRACE_GETREGSET, pid, NT_PRFPREG, &part), 0);
+  EXPECT_EQ(ptrace(PTRACE_DETACH, pid, 0, 0), 0);
+  bytes.resize(part.iov_len);
+  return bytes;
+}
+
+// It is taken from the extended state.
+TEST(AttachRegisters, LegacyFloatingPointStateIsTheKernels) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    asm volatile("pcmpeqd %%xmm7, %%xmm7\n fldpi\n movq $1, (%0)\n 1: jmp 1b"
+                 :
+                 : "r"(&board.ready)
+                 : "xmm7", "memory");
+  });
+  child.AwaitReady();
+  std::vector<ThreadState> threads;
+  {
+    auto target = AttachProcess(child.pid());
+    ASSERT_TRUE(target.has_value()) << target.error().message;
+    ASSERT_TRUE((*target)->Pause(std::chrono::seconds(2)).has_value());
+    const auto state = (*target)->CaptureState();
+    ASSERT_TRUE((*target)->Resume().has_value());
+    ASSERT_TRUE(state.has_value()) << state.error().message;
+    threads = state->threads;
+  }
+  ASSERT_EQ(threads.size(), 1u);
+  const ByteVector expected = LegacyStateOf(child.pid());
+  EXPECT_EQ(threads[0].fpregset, expected);
+  EXPECT_NE(std::ranges::count(expected, std::byte{0xff}), 0) << "nothing of xmm7";
+}
+
+constexpr uint64_t kLowAddress = 0x100000;
+
+// Never returns: loops in a 32-bit code segment.
+void LoopIn32BitCode() {
+  void* low = mmap(reinterpret_cast<void*>(kLowAddress), kPageSize.count,
+                   PROT_READ | PROT_WRITE | PROT_EXEC,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (low == MAP_FAILED) _exit(1);
+  std::memcpy(low, "\xeb\xfe", 2);  // jmp to itself
+  asm volatile("pushq $0x23\n pushq %0\n lretq" : : "r"(low));
+}
+
+TEST(AttachRegisters, ThreadIn32BitCodeShowsWideOnes) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    std::thread loop(LoopIn32BitCode);
+    board.ready = 1;
+    loop.join();
+  });
+  child.AwaitReady();
+  auto target = AttachProcess(child.pid());
+  ASSERT_TRUE(target.has_value()) << target.error().message;
+  user_regs_struct registers{};
+  const bool seen = Eventually([&] {
+    EXPECT_TRUE((*target)->Pause(std::chrono::seconds(2)).has_value());
+    const auto state = (*target)->CaptureState();
+    EXPECT_TRUE((*target)->Resume().has_value());
+    if (!state || state->threads.size() != 2) return false;
+    registers = RegistersOf(state->threads[1]);
+    return registers.rip == kLowAddress;
+  });
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(registers.cs, 0x23u);
+}
+
 TEST(AttachState, ProcessIsDescribed) {
   if (!CanAttach()) GTEST_SKIP();
   Child child([](Board& board) {
+    while (clock() < CLOCKS_PER_SEC / 10) {
+    }
     board.ready = 1;
     for (;;) pause();
   });
@@ -114,6 +198,7 @@ TEST(AttachState, ProcessIsDescribed) {
   EXPECT_EQ(state->threads.at(0).tid, child.pid());
   EXPECT_EQ(state->threads.at(0).name + "\n", child.ProcFile("comm"));
   EXPECT_TRUE(state->threads.at(0).siginfo.empty());
+  EXPECT_GT(state->threads.at(0).user_ticks + state->threads.at(0).system_ticks, 0u);
   EXPECT_EQ(state->coredump_filter, 0x33u);
   EXPECT_GT(state->start_time, 0u);
 }

@@ -90,6 +90,32 @@ TEST(AttachSignals, MaskAndPendingSignalsStayAsTheyAre) {
   EXPECT_EQ(child.board().failures, 0u);
 }
 
+// More of one kind than are asked for at once, and one of another behind them.
+TEST(AttachSignals, SignalsPendingForAThreadAreTold) {
+  if (!CanAttach()) GTEST_SKIP();
+  Child child([](Board& board) {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    sigprocmask(SIG_SETMASK, &blocked, nullptr);
+    kill(getpid(), SIGHUP);  // the process's, not the thread's
+    for (int i = 0; i < 40; ++i) pthread_sigqueue(pthread_self(), kNumberedSignal, sigval{});
+    pthread_kill(pthread_self(), SIGUSR2);
+    board.ready = 1;
+    for (;;) pause();
+  });
+  child.AwaitReady();
+  auto target = AttachProcess(child.pid());
+  ASSERT_TRUE(target.has_value()) << target.error().message;
+  ASSERT_TRUE((*target)->Pause(std::chrono::seconds(2)).has_value());
+  const auto state = (*target)->CaptureState();
+  ASSERT_TRUE((*target)->Resume().has_value());
+  ASSERT_TRUE(state.has_value());
+  const uint64_t expected =
+      uint64_t{1} << (SIGUSR2 - 1) | uint64_t{1} << (static_cast<unsigned>(kNumberedSignal) - 1);
+  EXPECT_EQ(state->threads.at(0).pending_signals, expected);
+  EXPECT_EQ(std::stoull(child.StatusField("SigPnd"), nullptr, 16), expected) << "still pending";
+}
+
 TEST(AttachSignals, StoppedJobStaysStoppedUntilSigcont) {
   if (!CanAttach()) GTEST_SKIP();
   Child child([](Board& board) {

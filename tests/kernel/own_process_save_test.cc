@@ -18,6 +18,7 @@
 
 #include "base/mapped_memory.h"
 #include "stillframe/stillframe.h"
+#include "support/core_file.h"
 #include "support/temp_dir.h"
 
 namespace stillframe {
@@ -111,23 +112,38 @@ class Copy {
       EXPECT_EQ(std::memcmp(saved.data(), memory_[i].data(), saved.size()), 0) << "range " << i;
     }
   }
+  void ExpectEqualsCore(const std::string& path) const {
+    const auto core = test::CoreFile::Open(path);
+    ASSERT_TRUE(core) << core.error().message;
+    EXPECT_EQ((*core)->WrongInHeaders(), "");
+    for (size_t i = 0; i < ranges_.size(); ++i) {
+      std::vector<std::byte> saved(ranges_[i].size().count);
+      ASSERT_TRUE((*core)->Read(ranges_[i].begin, saved)) << "range " << i;
+      EXPECT_EQ(std::memcmp(saved.data(), memory_[i].data(), saved.size()), 0) << "range " << i;
+    }
+  }
 
  private:
   std::vector<AddressRange> ranges_;
   std::vector<MappedMemory> memory_;
 };
 
-Result<SaveSummary> Save(std::vector<AddressRange> ranges, Quiesce quiesce, Copy* copy,
-                         const std::string& image, SaveOptions options = {}) {
+Result<SaveSummary> SaveTo(std::unique_ptr<PageSink> sink, std::vector<AddressRange> ranges,
+                           Quiesce quiesce, Copy* copy, SaveOptions options) {
   options.at_instant = [copy](pid_t) -> Result<void> {
     if (!copy->Take()) return Fail(ErrorCode::kInternal, "the copy failed");
     return {};
   };
-  STILLFRAME_ASSIGN(auto sink, CreateImage({.path = image, .force = true}));
   STILLFRAME_ASSIGN(auto target, OpenOwnProcess(std::move(ranges), std::move(quiesce)));
   STILLFRAME_ASSIGN(auto session,
                     SaveSession::Create(std::move(target), std::move(sink), std::move(options)));
   return session->Run();
+}
+
+Result<SaveSummary> Save(std::vector<AddressRange> ranges, Quiesce quiesce, Copy* copy,
+                         const std::string& image, SaveOptions options = {}) {
+  STILLFRAME_ASSIGN(auto sink, CreateImage({.path = image, .force = true}));
+  return SaveTo(std::move(sink), std::move(ranges), std::move(quiesce), copy, std::move(options));
 }
 
 TEST(OwnProcessSaveTest, TheImageIsTheMemoryAtTheInstant) {
@@ -232,6 +248,23 @@ TEST(OwnProcessSaveTest, EvenTheHeapItself) {
         Save(heap.ranges(), ParkAllThreads(SIGRTMIN + 3), &copy, image, {.stage = MiB(1)});
     ASSERT_TRUE(summary) << summary.error().message;
     copy.ExpectEquals(image);
+  }
+}
+
+// What a core keeps account of may lie in the memory that is armed as well.
+TEST(OwnProcessSaveTest, TheHeapAsACore) {
+  const test::TempDir directory;
+  const std::string path = directory / "core";
+  const BusyHeap heap;
+  for (int round = 0; round < 3; ++round) {
+    Copy copy(heap.ranges());
+    auto sink = CreateCore({.path = path, .force = true});
+    ASSERT_TRUE(sink) << sink.error().message;
+    const auto summary = SaveTo(*std::move(sink), heap.ranges(), ParkAllThreads(SIGRTMIN + 3),
+                                &copy, {.stage = MiB(1)});
+    ASSERT_TRUE(summary) << summary.error().message;
+    EXPECT_EQ(summary->pages.lost, Pages{0});
+    copy.ExpectEqualsCore(path);
   }
 }
 

@@ -97,7 +97,8 @@ class Comparison {
     // Of a file whose first page alone was saved, the rest is named nowhere.
     for (const SavedMapping& mapping : image_.metadata().mappings) {
       const AddressRange all = mapping.mapping.range;
-      if (mapping.saved != all && all.Contains(address)) return all.end;
+      if (mapping.saved.empty() || mapping.saved == all) continue;
+      if (all.Contains(address)) return all.end;
     }
     return address;
   }

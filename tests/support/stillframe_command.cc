@@ -43,6 +43,14 @@ std::string WrongSums(const json& summary) {
   return "";
 }
 
+std::vector<std::string> VerbArgv(const std::string& verb, pid_t pid, const std::string& output,
+                                  const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {verb,     std::to_string(pid), "-o",  output,
+                                        "--json", "--progress",        "none"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return StillframeArgv(std::move(arguments));
+}
+
 }  // namespace
 
 std::vector<std::string> StillframeArgv(std::vector<std::string> arguments) {
@@ -52,10 +60,12 @@ std::vector<std::string> StillframeArgv(std::vector<std::string> arguments) {
 
 std::vector<std::string> SaveArgv(pid_t pid, const std::string& image,
                                   const std::vector<std::string>& more) {
-  std::vector<std::string> arguments = {"save",   std::to_string(pid), "-o",  image,
-                                        "--json", "--progress",        "none"};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return StillframeArgv(std::move(arguments));
+  return VerbArgv("save", pid, image, more);
+}
+
+std::vector<std::string> CoreArgv(pid_t pid, const std::string& core,
+                                  const std::vector<std::string>& more) {
+  return VerbArgv("core", pid, core, more);
 }
 
 CommandOutcome OutcomeOf(Subprocess& process, double seconds) {
@@ -80,6 +90,12 @@ CommandOutcome RunSave(pid_t pid, const std::string& image, const std::vector<st
   return OutcomeOf(process, seconds);
 }
 
+CommandOutcome RunCore(pid_t pid, const std::string& core, const std::vector<std::string>& more,
+                       const SubprocessOptions& options, double seconds) {
+  Subprocess process(CoreArgv(pid, core, more), options);
+  return OutcomeOf(process, seconds);
+}
+
 std::vector<std::string> WithOracle(const std::string& directory) {
   // Three times as long as any machine needs for 1 GiB.
   return {"--exec-timeout", "60s", "--exec-paused",
@@ -89,7 +105,9 @@ std::vector<std::string> WithOracle(const std::string& directory) {
 std::string WrongInSummary(const json& summary) {
   if (!summary.is_object()) return "it is no JSON object";
   if (summary.value("schema", 0) != 1) return "schema is not 1";
-  if (summary.value("verb", "") != "save") return "verb is not save";
+  const std::string verb = summary.value("verb", "");
+  if (verb != "save" && verb != "core") return "verb is neither save nor core";
+  if (summary.value("format", "") != (verb == "core" ? "core" : "image")) return "format is wrong";
   if (!summary.contains("image") || !summary["image"].is_string()) return "image is no string";
   const std::vector<std::pair<std::string, std::vector<std::string>>> groups = {
       {"pages", {"total", "zero", "scanned", "faulted", "paused", "lost"}},

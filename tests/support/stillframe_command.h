@@ -47,6 +47,13 @@ CommandOutcome RunSave(pid_t pid, const std::string& image,
 // Of a command that was started with SaveArgv and has ended.
 CommandOutcome OutcomeOf(Subprocess& process, double seconds = 120);
 
+// The same two for "core PID -o CORE ...".
+std::vector<std::string> CoreArgv(pid_t pid, const std::string& core,
+                                  const std::vector<std::string>& more = {});
+CommandOutcome RunCore(pid_t pid, const std::string& core,
+                       const std::vector<std::string>& more = {},
+                       const SubprocessOptions& options = {}, double seconds = 120);
+
 // "--exec-paused CMD" that makes the oracle's copy into `directory`.
 std::vector<std::string> WithOracle(const std::string& directory);
 

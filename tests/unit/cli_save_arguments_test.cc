@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <regex>
+#include <set>
+#include <tuple>
+
 #include "cli/exit_code.h"
 #include "cli/save_arguments.h"
 
@@ -12,6 +17,24 @@ using std::chrono::seconds;
 
 Result<SaveArguments> Parse(std::vector<std::string> arguments, bool terminal = false) {
   return ParseSaveArguments(arguments, terminal);
+}
+
+Result<SaveArguments> ParseCore(std::vector<std::string> arguments) {
+  return ParseSaveArguments(arguments, false, SaveFormat::kCore);
+}
+
+// The long options that a verb's help lists.
+std::set<std::string> OptionsOf(SaveFormat format) {
+  const std::string help = ParseSaveArguments({"--help"}, false, format)->help;
+  const std::regex option("--[a-z][a-z-]*(?=[= ])");
+  std::set<std::string> names;
+  for (std::sregex_iterator at(help.begin(), help.end(), option); at != std::sregex_iterator();
+       ++at) {
+    const auto line = help.rfind('\n', static_cast<size_t>(at->position()));
+    // A description may name an option as well.
+    if (static_cast<size_t>(at->position()) < line + 8) names.insert(at->str());
+  }
+  return names;
 }
 
 TEST(SaveArguments, WithoutOptionsAreTheDocumentedDefaults) {
@@ -252,6 +275,144 @@ TEST(SaveArguments, TheLimitOfThePauseAndWhatALongerOneDoes) {
   EXPECT_EQ(all->options.over_pause_limit, OverPauseLimit::kAbort);
   EXPECT_FALSE(Parse({"42", "-o", "image", "--pause-limit", "9us"}));
   EXPECT_FALSE(Parse({"42", "-o", "image", "--over-pause-limit", "shrug"}));
+}
+
+TEST(CoreArguments, EveryOptionOfSaveIsThereAndOneMore) {
+  std::set<std::string> of_save = OptionsOf(SaveFormat::kImage);
+  EXPECT_GT(of_save.size(), 30u);
+  EXPECT_TRUE(of_save.contains("--via") && of_save.contains("--spill-limit"));
+  of_save.insert("--from");
+  EXPECT_EQ(OptionsOf(SaveFormat::kCore), of_save);
+}
+
+TEST(CoreArguments, EachOptionOfSaveArrivesAsItDoesThere) {
+  const std::vector<std::string> arguments = {"7",
+                                              "-o",
+                                              "out",
+                                              "--force",
+                                              "--via",
+                                              "wp",
+                                              "--instant",
+                                              "late",
+                                              "--throttle",
+                                              "ramp",
+                                              "--fault-limit",
+                                              "1ms",
+                                              "--poll-time",
+                                              "2ms",
+                                              "--poll-count",
+                                              "3",
+                                              "--max-bandwidth",
+                                              "200M",
+                                              "--stage",
+                                              "2M",
+                                              "--max-stall",
+                                              "4ms",
+                                              "--tracker",
+                                              "block",
+                                              "--on-full",
+                                              "abort",
+                                              "--spill-dir",
+                                              "dir",
+                                              "--spill-limit",
+                                              "5M",
+                                              "--on-lost",
+                                              "abort",
+                                              "--pause-limit",
+                                              "6ms",
+                                              "--over-pause-limit",
+                                              "abort",
+                                              "--exec-paused",
+                                              "true",
+                                              "--exec-timeout",
+                                              "7ms",
+                                              "--stop-timeout",
+                                              "8ms",
+                                              "--filter",
+                                              "0x7f",
+                                              "--include-dontdump",
+                                              "--trace",
+                                              "trace",
+                                              "--report",
+                                              "report",
+                                              "--json",
+                                              "--progress",
+                                              "bar",
+                                              "-q",
+                                              "-v"};
+  // None of them is as it is without options, so none is lost on the way.
+  const auto all = [](const SaveArguments& parsed) {
+    const SaveOptions& o = parsed.options;
+    return std::tuple(parsed.pid, parsed.file, parsed.force, o.via, o.instant, o.throttle.policy,
+                      o.throttle.fault_limit, o.throttle.poll_time, o.throttle.poll_count,
+                      o.max_bandwidth, o.stage, o.max_stall, o.tracker, o.on_full, o.spill_dir,
+                      o.spill_limit, o.on_lost, o.pause_limit, o.over_pause_limit,
+                      parsed.exec_paused, parsed.exec_timeout, o.stop_timeout, o.filter,
+                      o.include_dontdump, parsed.trace, parsed.report, parsed.json, parsed.progress,
+                      parsed.quiet, parsed.verbose);
+  };
+  const auto save = Parse(arguments);
+  const auto core = ParseCore(arguments);
+  ASSERT_TRUE(save) << save.error().message;
+  ASSERT_TRUE(core) << core.error().message;
+  EXPECT_EQ(all(*core), all(*save));
+  EXPECT_EQ(core->options.spill_limit, MiB(5));
+  EXPECT_EQ(core->options.instant, Instant::kLate);
+  EXPECT_EQ(core->format, SaveFormat::kCore);
+  EXPECT_EQ(core->verb(), "core");
+  EXPECT_EQ(save->verb(), "save");
+}
+
+TEST(CoreArguments, TheFileIsNamedAfterTheProcessUnlessItIsNamed) {
+  const auto plain = ParseCore({"4711"});
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(plain->output().path, "core.4711");
+  EXPECT_FALSE(plain->output().force);
+  EXPECT_EQ(plain->from, "");
+  EXPECT_EQ(ParseCore({"4711", "-o", "x"})->output().path, "x");
+  EXPECT_FALSE(ParseCore({"4711", "-o", ""}));
+  const auto dry = ParseCore({"4711", "--dry-run"});
+  ASSERT_TRUE(dry) << dry.error().message;
+  EXPECT_TRUE(dry->dry_run);
+}
+
+TEST(CoreArguments, AnImageIsNamedInPlaceOfAProcess) {
+  const auto parsed = ParseCore({"--from", "image", "-o", "core", "--force", "--json", "-q", "-v"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->from, "image");
+  EXPECT_EQ(parsed->pid, 0);
+  EXPECT_EQ(parsed->output().path, "core");
+  EXPECT_TRUE(parsed->force && parsed->json && parsed->quiet && parsed->verbose);
+}
+
+TEST(CoreArguments, WhatIsWrongIsNamed) {
+  const struct {
+    std::vector<std::string> arguments;
+    const char* in_message;
+  } cases[] = {
+      {{}, "no process given"},
+      {{"-o", "x"}, "no process given"},
+      {{"1", "2"}, "got 2 arguments"},
+      {{"12x"}, "PID \"12x\""},
+      {{"--from", "image"}, "no output given: where should the core go?"},
+      {{"--from", "", "-o", "x"}, "--from names no image"},
+      {{"12", "--from", "image", "-o", "x"}, "--from and the PID \"12\""},
+      {{"--from", "image", "-o", "x", "--via", "fork"}, "--via is for saving a process"},
+      {{"--from", "image", "-o", "x", "--include-dontdump"}, "--include-dontdump is for"},
+      {{"--from", "image", "-o", "x", "--dry-run"}, "--dry-run is for"},
+      {{"--from", "image", "-o", "x", "--progress", "bar"}, "--progress is for"},
+      {{"12", "--stage", "512K"}, "from 1M to 64G"},
+  };
+  for (const auto& one : cases) {
+    const auto parsed = ParseCore(one.arguments);
+    ASSERT_FALSE(parsed) << one.in_message;
+    EXPECT_EQ(ExitCodeOf(parsed.error().code), 2);
+    EXPECT_NE(parsed.error().message.find(one.in_message), std::string::npos)
+        << parsed.error().message;
+  }
+  const auto of_save = Parse({"--from", "image", "-o", "x"});
+  ASSERT_FALSE(of_save);
+  EXPECT_NE(of_save.error().message.find("--from"), std::string::npos);
 }
 
 }  // namespace

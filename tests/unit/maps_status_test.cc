@@ -12,13 +12,15 @@ namespace {
 TEST(ProcessStatus, FieldsThatMatter) {
   const auto status = ParseStatus(
       "Name:\tx\nUmask:\t0022\nState:\tt (tracing stop)\nTgid:\t12\nNgid:\t0\nPid:\t13\nPPid:\t5\n"
-      "TracerPid:\t99\nSeccomp:\t2\n");
+      "TracerPid:\t99\nUid:\t1000\t1\t2\t3\nGid:\t1001\t4\t5\t6\nSeccomp:\t2\n");
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(status->state, 't');
   EXPECT_EQ(status->thread_group, 12);
   EXPECT_EQ(status->parent, 5);
   EXPECT_EQ(status->tracer, 99);
   EXPECT_EQ(status->seccomp, 2);
+  EXPECT_EQ(status->uid, 1000u);
+  EXPECT_EQ(status->gid, 1001u);
   EXPECT_FALSE(status->dead());
 }
 
@@ -30,11 +32,19 @@ TEST(ProcessStatus, CutOffOrStrangeTextIsNone) {
 
 TEST(ProcessStat, NameMayHoldAnything) {
   const auto stat =
-      ParseStat("7 (a) R (b)) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 100 200\n");
+      ParseStat("7 (a) R (b)) S 1 9 6 0 -1 4194560 1 2 3 4 50 60 70 80 20 -5 1 0 12345 100 200\n");
   ASSERT_TRUE(stat.has_value());
   EXPECT_EQ(stat->state, 'S');
   EXPECT_EQ(stat->flags, 4194560u);
   EXPECT_EQ(stat->start_time, 12345u);
+  EXPECT_EQ(stat->parent, 1);
+  EXPECT_EQ(stat->group, 9);
+  EXPECT_EQ(stat->session, 6);
+  EXPECT_EQ(stat->nice, -5);
+  EXPECT_EQ(stat->user_ticks, 50u);
+  EXPECT_EQ(stat->system_ticks, 60u);
+  EXPECT_EQ(stat->children_user_ticks, 70u);
+  EXPECT_EQ(stat->children_system_ticks, 80u);
   EXPECT_FALSE(stat->kernel_thread() || stat->kernel_worker() || stat->exiting());
 }
 

@@ -81,6 +81,18 @@ TEST(HtmlMemoryMap, OnlyTheSavedPartOfAMappingIsDrawn) {
   EXPECT_EQ(map.mappings[0].range, Range(0x10000, Pages{1}));
 }
 
+TEST(HtmlMemoryMap, MappingsThatAreNotSavedTakeNoRoomFromThoseThatAre) {
+  std::vector<SavedMapping> mappings;
+  for (uint64_t i = 0; i < 4 * HtmlMemoryMap::kMaxMappings; ++i) {
+    SavedMapping mapping = MappingAt(0x100000 + i * 0x10000, Pages{1});
+    if (i % 4 != 0) mapping.saved.end = mapping.saved.begin;
+    mappings.push_back(std::move(mapping));
+  }
+  const HtmlMemoryMap map = MakeHtmlMemoryMap(mappings, {});
+  ASSERT_EQ(map.mappings.size(), HtmlMemoryMap::kMaxMappings);
+  for (const HtmlMemoryMap::Mapping& mapping : map.mappings) EXPECT_EQ(mapping.merged, 0u);
+}
+
 TEST(HtmlMemoryMap, NothingSavedIsAnEmptyMap) {
   EXPECT_TRUE(MakeHtmlMemoryMap({}, {{Range(0x1000, Pages{1}), HtmlPageKind::kZero}}).empty());
   EXPECT_TRUE(MakeHtmlMemoryMap({MappingAt(0x1000, Pages{0})}, {}).empty());

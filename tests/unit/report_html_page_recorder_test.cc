@@ -16,6 +16,7 @@ class FakeSink : public PageSink {
     std::vector<std::string> calls;
     bool fail = false;
     bool interrupted = false;
+    bool needs_order = false;
   };
   explicit FakeSink(Seen& seen) : seen_(seen) {}
 
@@ -32,6 +33,11 @@ class FakeSink : public PageSink {
     seen_.calls.push_back("pacer " + std::to_string(largest.count));
   }
   Result<void> AllowRepeats() override { return Note("repeats"); }
+  Result<void> Expect(const ImageMetadata& metadata, Expectation expectation) override {
+    return Note("expect " + std::to_string(metadata.mappings.size()) +
+                (expectation == Expectation::kSettled ? " settled" : " so far"));
+  }
+  bool needs_order() const override { return seen_.needs_order; }
   SinkCounters counters() const override {
     SinkCounters counters;
     counters.written = Bytes{17};
@@ -77,13 +83,22 @@ std::string Text(const HtmlPageRecord& record) {
 TEST(HtmlPageRecorder, EveryCallReachesTheSinkBehindIt) {
   Recorded recorded;
   recorded.sink->SetPacer(nullptr, Bytes{99});
+  ImageMetadata metadata;
+  metadata.mappings.resize(2);
+  ASSERT_TRUE(recorded.sink->Expect(metadata, Expectation::kSoFar));
+  metadata.mappings.resize(1);
+  ASSERT_TRUE(recorded.sink->Expect(metadata, Expectation::kSettled));
   ASSERT_TRUE(recorded.sink->Write({0x1000}, PagesOf({1, 2}), PageSource::kScanned));
   ASSERT_TRUE(recorded.sink->Zero(Range(0x3000, 4)));
   ASSERT_TRUE(recorded.sink->Lost(Range(0x7000, 1), "unmapped"));
   ASSERT_TRUE(recorded.sink->Finish({}));
   recorded.sink->Interrupt();
-  EXPECT_EQ(recorded.seen.calls, std::vector<std::string>({"pacer 99", "write 8192", "zero",
-                                                           "lost unmapped", "finish"}));
+  EXPECT_EQ(recorded.seen.calls,
+            std::vector<std::string>({"pacer 99", "expect 2 so far", "expect 1 settled",
+                                      "write 8192", "zero", "lost unmapped", "finish"}));
+  EXPECT_FALSE(recorded.sink->needs_order());
+  recorded.seen.needs_order = true;
+  EXPECT_TRUE(recorded.sink->needs_order());
   EXPECT_TRUE(recorded.seen.interrupted);
   EXPECT_EQ(recorded.sink->counters().written, Bytes{17});
 }

@@ -5,7 +5,8 @@
 namespace stillframe {
 namespace {
 
-// An image of three pages in two mappings, one of them lost.
+// An image of three pages in two mappings, one of them lost, and of a third mapping that was left
+// out.
 class FakeImage final : public ImageReader {
  public:
   FakeImage() {
@@ -24,7 +25,12 @@ class FakeImage final : public ImageReader {
     text.readable = text.executable = text.shared = true;
     text.name = "/bin/thing";
     text.inode = 9;
-    metadata_.mappings = {{heap, heap.range}, {text, {{0x8000}, {0x9000}}}};
+    Mapping library;
+    library.range = {{0xf000}, {0x10000}};
+    library.readable = true;
+    library.name = "/lib/left-out";
+    metadata_.mappings = {
+        {heap, heap.range}, {text, {{0x8000}, {0x9000}}}, {library, {{0xf000}, {0xf000}}}};
     metadata_.skipped = {{{{0xf000}, {0x10000}}, "io"}};
     metadata_.instant_unix_ns = 1'700'000'000'123'456'789;
     metadata_.pause_ns = 250'000;
@@ -83,7 +89,10 @@ TEST(ImageReport, JsonTellsTargetTimeMappingsPagesThreadsSkippedAndLost) {
        "pages": {"data": 1, "zero": 0, "lost": 1}},
       {"begin": "0x8000", "end": "0xa000", "saved": {"begin": "0x8000", "end": "0x9000"},
        "permissions": "r-xs", "name": "/bin/thing", "file_offset": 0, "inode": 9,
-       "pages": {"data": 0, "zero": 1, "lost": 0}}],
+       "pages": {"data": 0, "zero": 1, "lost": 0}},
+      {"begin": "0xf000", "end": "0x10000", "saved": {"begin": "0xf000", "end": "0xf000"},
+       "permissions": "r--p", "name": "/lib/left-out", "file_offset": 0, "inode": 0,
+       "pages": {"data": 0, "zero": 0, "lost": 0}}],
     "skipped": [{"begin": "0xf000", "end": "0x10000", "reason": "io"}],
     "lost": [{"begin": "0x2000", "end": "0x3000", "reason": "unmapped"}]
   })"));
@@ -99,6 +108,16 @@ TEST(ImageReport, TextListsMappingsWithTheirPages) {
       << text;
   EXPECT_NE(text.find("43 (wor\\x0aker)"), std::string::npos) << text;
   EXPECT_NE(text.find("0x2000-0x3000  4.00 KiB  unmapped\n"), std::string::npos) << text;
+}
+
+TEST(ImageReport, TextListsMappingsThatAreNotSavedOnlyWhenAllIsAskedFor) {
+  const std::string text = ImageToText(FakeImage(), "x", false);
+  EXPECT_NE(text.find("  mappings  2 saved, 1 not saved\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("/lib/left-out"), std::string::npos) << text;
+  const std::string all = ImageToText(FakeImage(), "x", true);
+  EXPECT_NE(all.find("0xf000-0x10000 r--p  4.00 KiB: not saved  /lib/left-out\n"),
+            std::string::npos)
+      << all;
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ SaveSummary MakeSummary() {
 
 TEST(SummaryJson, HasEachFieldOfSchemaOneAndNothingElse) {
   const Json expected = Json::parse(R"({
-    "schema": 1, "verb": "save", "pid": 4711, "image": "out.sfi", "via": "wp",
+    "schema": 1, "verb": "save", "pid": 4711, "image": "out.sfi", "format": "image", "via": "wp",
     "attach_us": 180, "pause_us": 950,
     "pause": {"total_us": 950, "stop_us": 101, "arm_us": 102, "copy_us": 103, "resume_us": 104,
               "limit_met": false},
@@ -98,6 +98,27 @@ TEST(SummaryText, SaysPauseWaitsThrottleAndSizes) {
             "  skipped   8.00 KiB in 1 mappings\n");
 }
 
+TEST(SummaryJson, OfACoreSaysSo) {
+  const Json json = SummaryToJson(MakeSummary(), "core.4711", SaveFormat::kCore);
+  EXPECT_EQ(json["verb"], "core");
+  EXPECT_EQ(json["format"], "core");
+  EXPECT_EQ(json["image"], "core.4711");
+  Json rest = json;
+  Json image = SummaryToJson(MakeSummary(), "core.4711");
+  for (const char* field : {"verb", "format"}) {
+    rest.erase(field);
+    image.erase(field);
+  }
+  EXPECT_EQ(rest, image);
+}
+
+TEST(SummaryText, OfACoreSaysSo) {
+  const std::string text = SummaryToText(MakeSummary(), "core.4711", false, SaveFormat::kCore);
+  EXPECT_EQ(text.find("saved process 4711 to core.4711 via wp in "), 0u) << text;
+  EXPECT_NE(text.find("memory 1.00 GiB, core 700 MiB"), std::string::npos) << text;
+  EXPECT_EQ(text.find("image"), std::string::npos) << text;
+}
+
 TEST(SummaryText, ALateInstantIsNamed) {
   SaveSummary summary = MakeSummary();
   summary.instant = Instant::kLate;
@@ -134,6 +155,9 @@ TEST(SkippedWarning, NamesTheLargestMappingsFirst) {
   EXPECT_NE(text.find("(dontdump: 1.00 MiB, io: 4.00 KiB)"), std::string::npos) << text;
   EXPECT_LT(text.find("0x10000-0x110000"), text.find("0x1000-0x2000")) << text;
   EXPECT_NE(text.find("--include-dontdump"), std::string::npos) << text;
+  EXPECT_NE(text.find(" is not in the image ("), std::string::npos) << text;
+  EXPECT_NE(SkippedWarning(summary, SaveFormat::kCore).find(" is not in the core ("),
+            std::string::npos);
 }
 
 TEST(ErrorReport, JsonHasCodeMessageAndHint) {

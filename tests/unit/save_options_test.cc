@@ -34,6 +34,35 @@ TEST(SaveOptionsTest, ALateInstantIsOfWriteProtectionOnly) {
   }
 }
 
+class OrderedSink final : public PageSink {
+ public:
+  explicit OrderedSink(bool needs_order) : needs_order_(needs_order) {}
+  Result<void> Write(TargetAddress, std::span<const std::byte>, PageSource) override { return {}; }
+  Result<void> Zero(AddressRange) override { return {}; }
+  Result<void> Lost(AddressRange, std::string_view) override { return {}; }
+  Result<void> Finish(const ImageMetadata&) override { return {}; }
+  void Interrupt() override {}
+  bool needs_order() const override { return needs_order_; }
+  SinkCounters counters() const override { return {}; }
+
+ private:
+  const bool needs_order_;
+};
+
+TEST(SaveOptionsTest, OnlyWaysThatKeepToAnOrderSaveToASinkThatNeedsIt) {
+  for (const Via via : {Via::kWriteProtect, Via::kPrecopy, Via::kFork, Via::kStop}) {
+    EXPECT_TRUE(CheckOrder({.via = via}, OrderedSink(false))) << ViaName(via);
+  }
+  EXPECT_TRUE(CheckOrder({.via = Via::kFork}, OrderedSink(true)));
+  EXPECT_TRUE(CheckOrder({.via = Via::kStop}, OrderedSink(true)));
+  for (const Via via : {Via::kWriteProtect, Via::kPrecopy}) {
+    const auto refused = CheckOrder({.via = via}, OrderedSink(true));
+    ASSERT_FALSE(refused) << ViaName(via);
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+    EXPECT_EQ(refused.error().hint, "--via fork or stop, or a file");
+  }
+}
+
 TEST(SaveOptionsTest, ADirectoryToSpillToIsLookedForOnlyIfOneMayBeNeeded) {
   SaveOptions options{.stage = MiB(1), .spill_dir = "/no/such/directory"};
   const auto refused = CheckRoomFor(options);

@@ -1,0 +1,152 @@
+#include "cli/core_conversion.h"
+
+#include <glib-unix.h>
+#include <glib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/signals_blocked.h"
+#include "cli/exit_code.h"
+#include "cli/save_loop.h"
+#include "cli/stream.h"
+#include "report/conversion_report.h"
+#include "report/text.h"
+#include "save/without_exceptions.h"
+#include "stillframe/core.h"
+#include "stillframe/image_reader.h"
+
+namespace stillframe {
+namespace {
+
+// How long a pipe that nobody reads may keep a cancelled command.
+constexpr guint kStreamPatienceMs = 300;
+
+// Whether what is cut off there stays cut off whatever we do: a pipe, a device. A file has no name
+// yet.
+bool IsStream(const Output& output) {
+  struct stat status;
+  if (output.path.empty()) return true;
+  return stat(output.path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+// The writing on a thread of its own, so that a signal is heard while that waits for the output.
+//
+// Thread rule: the main thread; Convert is the other one.
+class Conversion {
+ public:
+  explicit Conversion(const SaveArguments& arguments)
+      : arguments_(arguments), loop_(g_main_loop_new(nullptr, FALSE)) {}
+  Conversion(const Conversion&) = delete;
+  Conversion& operator=(const Conversion&) = delete;
+  ~Conversion() { g_main_loop_unref(loop_); }
+
+  Result<ConvertedCore> Run() {
+    g_unix_signal_add(SIGINT, &OnInterrupt, this);
+    g_unix_signal_add(SIGTERM, &OnTerminate, this);
+    g_unix_signal_add(SIGUSR1, &OnStatus, this);
+    Start();
+    g_main_loop_run(loop_);
+    thread_.join();
+    return *std::move(result_);
+  }
+  // The signal that ended us; 0 for none.
+  int signal() const { return signal_; }
+
+ private:
+  void Start() {
+    const AllSignalsBlocked blocked;  // they are the main thread's
+    thread_ = std::thread([this] {
+      result_ = WithoutExceptions("while the core was written", [this] { return Convert(); });
+      g_idle_add(&OnDone, this);
+    });
+  }
+
+  Result<ConvertedCore> Convert() {
+    STILLFRAME_ASSIGN(const std::unique_ptr<ImageReader> image, ImageReader::Open(arguments_.from));
+    const auto cancelled = [this] { return cancelled_.load(std::memory_order_relaxed); };
+    STILLFRAME_ASSIGN(const SinkCounters pages,
+                      WriteCoreOf(*image, arguments_.output(), cancelled));
+    return ConvertedOf(*image, pages);
+  }
+
+  static gboolean OnInterrupt(gpointer self) {
+    return static_cast<Conversion*>(self)->Cancel(SIGINT);
+  }
+  static gboolean OnTerminate(gpointer self) {
+    return static_cast<Conversion*>(self)->Cancel(SIGTERM);
+  }
+  static gboolean OnStatus(gpointer data) {
+    const SaveArguments& arguments = static_cast<Conversion*>(data)->arguments_;
+    PrintErr("stillframe: writing " + Printable(arguments.file) + " from " +
+             Printable(arguments.from) + "\n");
+    return G_SOURCE_CONTINUE;
+  }
+  static gboolean OnDone(gpointer self) {
+    g_main_loop_quit(static_cast<Conversion*>(self)->loop_);
+    return G_SOURCE_REMOVE;
+  }
+
+  // Nothing has to be undone: the end of the process is the way out of a write that blocks.
+  static gboolean OnStillWriting(gpointer data) {
+    auto* self = static_cast<Conversion*>(data);
+    const SaveArguments& arguments = self->arguments_;
+    if (IsStream(arguments.output())) {
+      const Error error{.code = ErrorCode::kInterrupted,
+                        .message = "interrupted; the core is cut off",
+                        .hint = {}};
+      _exit(EndWithError(arguments.verb(), error, arguments.json, ReportFd(arguments),
+                         self->signal_));
+    }
+    return G_SOURCE_REMOVE;
+  }
+
+  gboolean Cancel(int signal) {
+    if (signal_ == 0) {
+      signal_ = signal;
+      g_timeout_add(kStreamPatienceMs, &OnStillWriting, this);
+    }
+    cancelled_.store(true, std::memory_order_relaxed);
+    return G_SOURCE_CONTINUE;
+  }
+
+  const SaveArguments& arguments_;
+  GMainLoop* const loop_;
+  std::thread thread_;
+  std::optional<Result<ConvertedCore>> result_;  // the thread's, until it is joined
+  std::atomic<bool> cancelled_ = false;
+  int signal_ = 0;
+};
+
+}  // namespace
+
+int ConvertToCore(const SaveArguments& arguments) {
+  Conversion conversion(arguments);
+  const auto core = conversion.Run();
+  if (!core) {
+    return EndWithError(arguments.verb(), core.error(), arguments.json, ReportFd(arguments),
+                        conversion.signal());
+  }
+  std::string report;
+  if (arguments.json) {
+    report = DumpJson(ConvertedToJson(*core, arguments.from, arguments.file)) + "\n";
+  } else if (!arguments.quiet) {
+    report = ConvertedToText(*core, arguments.from, arguments.file, arguments.verbose);
+  }
+  const bool lost = core->pages.lost.count > 0;
+  if (lost && !arguments.json) {
+    PrintErr("stillframe: warning: " + std::to_string(core->pages.lost.count) +
+             " pages were lost when the image was made; the core has no memory there, and lists "
+             "them in a note\n");
+  }
+  const auto printed = WriteAll(ReportFd(arguments), std::as_bytes(std::span(report)));
+  if (!printed) return EndWithError(arguments.verb(), printed.error(), false);
+  return lost ? kExitPagesLost : kExitDone;
+}
+
+}  // namespace stillframe

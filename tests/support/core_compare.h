@@ -1,0 +1,40 @@
+// Holds a core against the oracle's copy, and against the mappings that were there.
+#ifndef STILLFRAME_TESTS_SUPPORT_CORE_COMPARE_H_
+#define STILLFRAME_TESTS_SUPPORT_CORE_COMPARE_H_
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stillframe/error.h"
+#include "stillframe/units.h"
+#include "support/core_file.h"
+#include "support/oracle_compare.h"
+
+namespace stillframe::test {
+
+// The ranges of the lists `names` of a summary ("skipped", "lost").
+std::vector<AddressRange> RangesIn(const nlohmann::json& summary,
+                                   const std::vector<std::string>& names);
+
+// Every page that the oracle knows must be in the core with the same bytes, or in one of `unsaved`,
+// or lie behind the ELF header of a file of which the core holds the first page only.
+Result<OracleReport> CompareCoreWithOracle(const std::string& directory, const CoreFile& core,
+                                           const std::vector<AddressRange>& unsaved);
+
+// `maps`: the text of /proc/PID/maps at the instant. One segment for each mapping, with its flags,
+// but where pages of it are `lost`: these are in none, and an empty one stands where they begin.
+// What is wrong, at most 16.
+std::vector<std::string> WrongInSegments(const CoreFile& core, const std::string& maps,
+                                         const std::vector<AddressRange>& lost);
+
+// Where two cores of a process that stood still differ within `range`, which both must have: the
+// first such byte; none where they don't. What the kernel itself writes is passed over: on which
+// CPU a thread runs (rseq), whenever it has gone on for a moment, as when a call was injected.
+std::optional<std::string> FirstDifference(const CoreFile& ours, const CoreFile& theirs,
+                                           AddressRange range);
+
+}  // namespace stillframe::test
+
+#endif  // STILLFRAME_TESTS_SUPPORT_CORE_COMPARE_H_
