@@ -59,8 +59,10 @@ std::string FormatTime(uint64_t unix_ns) {
       std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
     return std::to_string(unix_ns);
   }
-  std::string millis = std::to_string(1000 + unix_ns / 1'000'000 % 1000);
-  return std::string(text) + "." + millis.substr(1) + "Z";
+  char millis[8];
+  std::snprintf(millis, sizeof(millis), ".%03uZ",
+                static_cast<unsigned>(unix_ns / 1'000'000 % 1000));
+  return std::string(text) + millis;
 }
 
 std::string FormatCount(uint64_t count) {

@@ -70,7 +70,10 @@ Result<void> ForkWay::SavePages() {
   const auto check = [this] { return context_.CheckCancelled(); };
   for (const PlannedMapping& planned : plan) {
     if (planned.treatment != Treatment::kArm) continue;
-    STILLFRAME_TRY(paused_.TellBelow(planned.saved.begin, check));
+    // Else it can wait until the child is gone, which costs the target memory as long as it lives.
+    if (context_.sink->needs_order()) {
+      STILLFRAME_TRY(paused_.TellBelow(planned.saved.begin, check));
+    }
     STILLFRAME_TRY(saver_.Save(frozen, planned, check));
   }
   // A child that was killed has no pages, which looks like holes.

@@ -14,13 +14,14 @@ constexpr Duration kIdle = std::chrono::milliseconds(50);
 }  // namespace
 
 OutputPump::OutputPump(const RegionSet& regions, Stage& stage, Spill* spill, PausedCopies& copies,
-                       PageSink& sink, OutputPacer& pacer)
+                       PageSink& sink, OutputPacer& pacer, Pages longest_run)
     : regions_(regions),
       stage_(stage),
       spill_(spill),
       copies_(copies),
       sink_(sink),
-      pacer_(pacer) {}
+      pacer_(pacer),
+      longest_run_(std::min(longest_run, kLongestRun).count) {}
 
 OutputPump::~OutputPump() { Stop(); }
 
@@ -114,7 +115,7 @@ Result<bool> OutputPump::WriteSpilled() {
 }
 
 size_t OutputPump::MostInRun() const {
-  return std::min(run_.size(), ToPages(pacer_.LargestWrite()).count);
+  return std::min(longest_run_, ToPages(pacer_.LargestWrite()).count);
 }
 
 Result<void> OutputPump::Write(TargetAddress address, std::span<const std::byte> memory,

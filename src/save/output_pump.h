@@ -23,9 +23,12 @@ namespace stillframe {
 // Thread rule: Start, Finish and Stop by the session; failed from any thread.
 class OutputPump {
  public:
-  // All of them outlive it. `spill` is null where nothing is spilled.
+  static constexpr Pages kLongestRun = ToPages(Stage::kLargestRun);
+
+  // All of them outlive it. `spill` is null where nothing is spilled. `longest_run`: how many
+  // faulted pages are written before their slots are free again, 1 to kLongestRun.
   OutputPump(const RegionSet& regions, Stage& stage, Spill* spill, PausedCopies& copies,
-             PageSink& sink, OutputPacer& pacer);
+             PageSink& sink, OutputPacer& pacer, Pages longest_run = kLongestRun);
   // Stops.
   ~OutputPump();
 
@@ -60,7 +63,8 @@ class OutputPump {
   PausedCopies& copies_;
   PageSink& sink_;
   OutputPacer& pacer_;
-  std::array<StagedPages, ToPages(Stage::kLargestRun).count> run_;
+  const size_t longest_run_;
+  std::array<StagedPages, kLongestRun.count> run_;
   std::optional<StagedPages> put_off_;  // taken already, comes next
   ServiceThread thread_;
   std::atomic<bool> finishing_ = false;

@@ -54,7 +54,11 @@ Result<void> PausedCopies::ReadAhead(const StillMemory& memory,
   std::vector<std::byte> thrown_away(kReadAtOnce.count);
   for (const PlannedMapping& plan : planned) {
     const Mapping& mapping = plan.mapping;
-    if (plan.treatment != Treatment::kCopy || !mapping.has_file() || mapping.shared) continue;
+    // Never huge pages: they are on no disk, and one that is read is one taken out of the pool.
+    if (plan.treatment != Treatment::kCopy || !mapping.has_file() || mapping.shared ||
+        mapping.hugetlb) {
+      continue;
+    }
     const auto read = [&](const Stretch& stretch) -> Result<void> {
       if (!IsData(stretch)) return {};
       const TargetAddress end = stretch.range.begin + std::min(stretch.range.size(), most);

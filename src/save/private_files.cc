@@ -6,6 +6,7 @@
 #include "base/fail_point.h"
 #include "save/file_release.h"
 #include "save/mapping_contents.h"
+#include "save/memory_budget.h"
 #include "save/precopy_pace.h"
 
 namespace stillframe {
@@ -141,6 +142,8 @@ Result<void> PrivateFiles::CopyInRounds() {
 Result<void> PrivateFiles::ReadAhead() {
   if (read_ahead_) return {};
   read_ahead_ = true;
+  // More is refused soon, when the room for it is to be had.
+  if (expected_ > AvailableMemory() / 2) return {};
   std::vector<AddressRange> doubts;
   for (const PlannedMapping& planned : watched_) {
     STILLFRAME_TRY(

@@ -23,6 +23,8 @@ namespace {
 // Fault slots that only our own threads may use when our own process is saved: more than the
 // output's thread can touch new pages before it frees a slot.
 constexpr size_t kSlotsForUs = 32;
+// So many pages are written before a slot is free, and may be copied to new memory for that.
+constexpr Pages kOwnRun{kSlotsForUs / 4};
 
 // Memory that came since the registering is armed in the pause as long as it holds no more than
 // this, at 20 to 40 us per MiB; more is worth another short stop.
@@ -274,7 +276,7 @@ void WriteProtectWay::BeforeResume(bool good) {
 
 void WriteProtectWay::StartPump() {
   pump_.emplace(tracked_->regions, *stage_, full_stage_.spill(), copies_, *context_.sink,
-                context_.pacer);
+                context_.pacer, context_.is_self ? kOwnRun : OutputPump::kLongestRun);
   pump_->Start(tracker_thread_->nice_of_others());
   full_stage_.Start();
 }

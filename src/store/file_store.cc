@@ -40,7 +40,9 @@ Result<void> FileStore::Append(std::span<const iovec> parts) {
     FailPoint("store.append");
     cursor.Consume(static_cast<size_t>(n));
     Advance(static_cast<uint64_t>(n));
-    write_behind_.OnWritten(position());
+    if (const int error = write_behind_.OnWritten(position()); error != 0) {
+      return NewFile::Failed(error, "writing " + file_->path() + " to the disk");
+    }
   }
   return {};
 }

@@ -42,9 +42,11 @@ PlacedStore::PlacedStore(std::unique_ptr<NewFile> file, const Options& options)
       copies_(options.copies),
       write_behind_(file_->fd()) {}
 
-void PlacedStore::NoteWritten(uint64_t offset, uint64_t bytes) {
+Result<void> PlacedStore::NoteWritten(uint64_t offset, uint64_t bytes) {
   written_.fetch_add(bytes, std::memory_order_relaxed);
-  write_behind_.OnWritten(offset, Bytes{bytes});
+  const int error = write_behind_.OnWritten(offset, Bytes{bytes});
+  if (error == 0) return {};
+  return NewFile::Failed(error, "writing " + file_->path() + " to the disk");
 }
 
 Result<void> PlacedStore::WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
@@ -62,7 +64,7 @@ Result<void> PlacedStore::WriteAt(uint64_t offset, std::span<const std::byte> by
     }
     FailPoint("store.write-at");
     const auto done = static_cast<size_t>(n);
-    NoteWritten(offset, done);
+    STILLFRAME_TRY(NoteWritten(offset, done));
     offset += done;
     bytes = bytes.subspan(done);
   }
@@ -114,7 +116,7 @@ Result<uint64_t> PlacedStore::CopySome(uint64_t from, uint64_t to, uint64_t size
   const ssize_t n = copy_file_range(file_->fd(), &source, file_->fd(), &target, size, 0);
   if (n > 0) {
     FailPoint("store.copy");
-    NoteWritten(to, static_cast<uint64_t>(n));
+    STILLFRAME_TRY(NoteWritten(to, static_cast<uint64_t>(n)));
     return static_cast<uint64_t>(n);
   }
   const int error = n < 0 ? errno : EIO;

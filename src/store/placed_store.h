@@ -65,7 +65,7 @@ class PlacedStore {
   // At most `size`; what can't be copied by the kernel goes through our memory.
   Result<uint64_t> CopySome(uint64_t from, uint64_t to, uint64_t size);
   Result<uint64_t> CopyThroughMemory(uint64_t from, uint64_t to, uint64_t size);
-  void NoteWritten(uint64_t offset, uint64_t bytes);
+  Result<void> NoteWritten(uint64_t offset, uint64_t bytes);
 
   const std::unique_ptr<NewFile> file_;
   bool holes_;

@@ -1,12 +1,12 @@
 #include "store/placed_write_behind.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
+
+#include "store/sync_range.h"
 
 namespace stillframe {
 
-void PlacedWriteBehind::OnWritten(uint64_t offset, Bytes size) {
+int PlacedWriteBehind::OnWritten(uint64_t offset, Bytes size) {
   const uint64_t end = offset + size.count;
   while (offset < end) {
     const uint64_t number = offset / kWindow;
@@ -19,11 +19,11 @@ void PlacedWriteBehind::OnWritten(uint64_t offset, Bytes size) {
     offset += bytes;
   }
   while (waiting_bytes_ > kMostWaiting) Send(waiting_.begin());
+  return error_;
 }
 
 void PlacedWriteBehind::Send(std::list<Window>::iterator window) {
-  sync_file_range(fd_, static_cast<off_t>(window->number * kWindow), static_cast<off_t>(kWindow),
-                  SYNC_FILE_RANGE_WRITE);
+  StartWriting(fd_, window->number * kWindow, kWindow);
   by_number_.erase(window->number);
   waiting_bytes_ -= window->bytes;
   sent_bytes_ += window->bytes;
@@ -32,12 +32,9 @@ void PlacedWriteBehind::Send(std::list<Window>::iterator window) {
 }
 
 void PlacedWriteBehind::DropSent() {
-  const auto begin = static_cast<off_t>(sent_.front().number * kWindow);
-  const auto length = static_cast<off_t>(kWindow);
   // It had all this time to reach the disk, so that waiting for it costs little.
-  sync_file_range(fd_, begin, length,
-                  SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-  posix_fadvise(fd_, begin, length, POSIX_FADV_DONTNEED);
+  const int failed = FinishWriting(fd_, sent_.front().number * kWindow, kWindow);
+  if (error_ == 0) error_ = failed;
   sent_bytes_ -= sent_.front().bytes;
   sent_.pop_front();
 }

@@ -23,9 +23,9 @@ class PlacedWriteBehind {
   // `fd`: a regular file, not owned.
   explicit PlacedWriteBehind(int fd) : fd_(fd) {}
 
-  // [offset, offset + size) was written. Never fails: it is advice, and what went wrong is seen by
-  // fsync.
-  void OnWritten(uint64_t offset, Bytes size);
+  // [offset, offset + size) was written. Returns 0, or errno of what could not be written to the
+  // disk: the file is then of no use, and no fsync will tell of it.
+  [[nodiscard]] int OnWritten(uint64_t offset, Bytes size);
 
  private:
   static constexpr uint64_t kWindow = MiB(8).count;
@@ -48,6 +48,7 @@ class PlacedWriteBehind {
   uint64_t waiting_bytes_ = 0;
   std::list<Window> sent_;
   uint64_t sent_bytes_ = 0;
+  int error_ = 0;  // the first one
 };
 
 }  // namespace stillframe

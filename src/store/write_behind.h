@@ -22,9 +22,9 @@ class WriteBehind {
   // for whoever reads it back soon, in whole windows.
   explicit WriteBehind(int fd, Bytes kept = kWindow) : fd_(fd), kept_(kept.count) {}
 
-  // `position`: bytes in the file so far. Never fails: it is advice, and what went wrong is seen by
-  // fsync.
-  void OnWritten(Bytes position);
+  // `position`: bytes in the file so far. Returns 0, or errno of what could not be written to the
+  // disk: the file is then of no use, and no fsync will tell of it.
+  [[nodiscard]] int OnWritten(Bytes position);
 
  private:
   const int fd_;

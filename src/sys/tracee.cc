@@ -163,7 +163,8 @@ int PtraceGetPendingSignals(pid_t tid, uint64_t* signals) {
       if (info.si_signo >= 1 && info.si_signo <= 64) *signals |= uint64_t{1} << (info.si_signo - 1);
     }
     what.off += static_cast<uint64_t>(found);
-    if (found < what.nr || what.off >= kMost) return 0;
+    // Fewer than asked for may be because of a signal of ours.
+    if (found == 0 || what.off >= kMost) return 0;
   }
 }
 

@@ -59,7 +59,8 @@ class UnnamedSpillFile final : public SpillFile {
       cursor.Consume(static_cast<size_t>(n));
       offset += Bytes{static_cast<uint64_t>(n)};
     }
-    behind_->OnWritten(offset);
+    // A page that did not get there is found out when it is read back.
+    static_cast<void>(behind_->OnWritten(offset));
     return {};
   }
 

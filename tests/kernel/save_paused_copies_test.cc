@@ -157,6 +157,17 @@ TEST_F(SavePausedCopiesTest, OfAFileIsReadAheadWhatTheTargetNeverTouchedAndNothi
   EXPECT_TRUE(copies.Next(MiB(1)).memory.empty());
 }
 
+TEST_F(SavePausedCopiesTest, OfHugePagesNothingIsReadAhead) {
+  const UniqueFd file(memfd_create("copies", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 1000 * 4096), 0);
+  PlannedMapping planned = Map(1000, MAP_PRIVATE, file.get());
+  planned.mapping.hugetlb = true;
+  PausedCopies copies;
+  ASSERT_TRUE(copies.ReadAhead(memory_, {&planned, 1}, kPlenty, [] { return Result<void>(); }));
+  EXPECT_EQ(reads_, 0);
+  EXPECT_EQ(PresentIn(planned.saved), 0u);
+}
+
 TEST_F(SavePausedCopiesTest, ReadingAheadEndsWithTheErrorOfWhoeverIsAsked) {
   const UniqueFd file(memfd_create("copies", MFD_CLOEXEC));
   ASSERT_EQ(ftruncate(file.get(), 1000 * 4096), 0);

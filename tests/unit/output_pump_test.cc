@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -90,9 +91,9 @@ class OutputPumpTest : public testing::Test {
     }
   }
   // What the output does with all that waits.
-  std::vector<Written> WriteAll(Bytes rate = Bytes{0}) {
-    OutputPacer pacer(rate, MonotonicClock());
-    OutputPump pump(regions_, *stage_, spill_.get(), copies_, sink_, pacer);
+  std::vector<Written> WriteAll(Pages longest_run = OutputPump::kLongestRun) {
+    OutputPacer pacer(Bytes{0}, MonotonicClock());
+    OutputPump pump(regions_, *stage_, spill_.get(), copies_, sink_, pacer, longest_run);
     pump.Start(0);
     EXPECT_TRUE(pump.Finish());
     EXPECT_EQ(stage_->FaultSlotsFree(), stage_->FaultSlots());
@@ -138,6 +139,12 @@ TEST_F(OutputPumpTest, NoWriteIsLongerThanARun) {
   EXPECT_EQ(WriteAll(), (std::vector<Written>{{0x100000, 64}, {0x140000, 36}}));
 }
 
+TEST_F(OutputPumpTest, WhereEachSlotIsNeededRunsAreShort) {
+  PutFaulted({10, 11, 12, 13, 14});
+  EXPECT_EQ(WriteAll(Pages{2}),
+            (std::vector<Written>{{0x10a000, 2}, {0x10c000, 2}, {0x10e000, 1}}));
+}
+
 TEST_F(OutputPumpTest, WhatWasSpilledIsWrittenInRunsToo) {
   spill_ = MakeMapped<Spill>(*stage_, std::make_unique<MemorySpillFile>(), MiB(1));
   std::vector<uint64_t> pages;
@@ -151,9 +158,15 @@ TEST_F(OutputPumpTest, WhatWasSpilledIsWrittenInRunsToo) {
   }
   ASSERT_GT(spill_->spilled(), Bytes{0});
   const std::vector<Written> written = WriteAll();
-  uint64_t count = 0;
-  for (const Written& write : written) count += write.pages;
-  EXPECT_EQ(count, pages.size());
+  std::set<uint64_t> seen;
+  for (const Written& write : written) {
+    for (uint64_t i = 0; i < write.pages; ++i) {
+      EXPECT_TRUE(seen.insert(write.address + i * kPageSize.count).second);
+    }
+  }
+  std::set<uint64_t> wanted;
+  for (const uint64_t page : pages) wanted.insert(regions_.AddressOf(PageIndex{page}).value);
+  EXPECT_EQ(seen, wanted);
   EXPECT_LT(written.size(), 10u);
 }
 

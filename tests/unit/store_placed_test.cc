@@ -206,7 +206,7 @@ TEST(PlacedWriteBehind, WhatWasFilledLongAgoIsDroppedFromTheCache) {
     const uint64_t offset = static_cast<uint64_t>(i) * MiB(16).count;
     ASSERT_EQ(pwrite(fd, window.data(), window.size(), static_cast<off_t>(offset)),
               static_cast<ssize_t>(window.size()));
-    behind.OnWritten(offset, MiB(8));
+    EXPECT_EQ(behind.OnWritten(offset, MiB(8)), 0);
   }
   struct statfs status {};
   ASSERT_EQ(fstatfs(fd, &status), 0);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "store/file_store.h"
+#include "store/placed_store.h"
 #include "support/files.h"
 #include "support/temp_dir.h"
 
@@ -23,6 +24,10 @@ struct Calls {
   Steps steps;
   int file_sync_error = 0;
   int directory_sync_error = 0;
+  // Of the waits for parts of a file, which one fails, from 1 on, and how.
+  int failing_wait = 0;
+  int wait_error = 0;
+  int waits = 0;
 };
 
 Calls* calls = nullptr;
@@ -49,6 +54,15 @@ int fsync(int fd) {
   if (error == 0) return Done(what.c_str(), syscall(SYS_fsync, fd));
   errno = error;
   return Done(what.c_str(), -1);
+}
+
+int sync_file_range(int fd, off64_t offset, off64_t length, unsigned flags) {
+  const bool waits = (flags & SYNC_FILE_RANGE_WAIT_AFTER) != 0;
+  if (calls != nullptr && waits && ++calls->waits == calls->failing_wait) {
+    errno = calls->wait_error;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_sync_file_range, fd, offset, length, flags));
 }
 
 int linkat(int from_directory, const char* from, int to_directory, const char* to,
@@ -128,6 +142,51 @@ TEST_F(StoreSyncTest, FileSystemThatCannotSyncADirectoryIsTakenAsItIs) {
   calls_.directory_sync_error = EINVAL;
   EXPECT_TRUE(WriteAndPublish({}).has_value());
   EXPECT_EQ(directory_.List(), Steps{"image"});
+}
+
+// The kernel tells of each failure once only: whoever waited has it, and fsync says nothing.
+TEST_F(StoreSyncTest, PartThatDidNotReachTheDiskIsNotForgotten) {
+  const std::string text(MiB(1).count, 'x');
+  const iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+  for (const int error : {EIO, ENOSPC}) {
+    calls_ = {.steps = {}, .failing_wait = 2, .wait_error = error};
+    auto store = FileStore::Open(path_, {});
+    ASSERT_TRUE(store.has_value());
+    Result<void> appended;
+    for (int i = 0; i < 40 && appended; ++i) appended = (*store)->Append({&part, 1});
+    ASSERT_FALSE(appended.has_value());
+    EXPECT_EQ(appended.error().code, ErrorCode::kOutput);
+    EXPECT_EQ(appended.error().system_errno, error);
+    EXPECT_EQ(calls_.waits, 2);
+  }
+  EXPECT_EQ(directory_.List(), Steps{});
+}
+
+TEST_F(StoreSyncTest, PartOfACoreThatDidNotReachTheDiskIsNotForgotten) {
+  const std::vector<std::byte> bytes(MiB(1).count, std::byte{7});
+  calls_.failing_wait = 1;
+  calls_.wait_error = ENOSPC;
+  auto store = PlacedStore::Open(path_, {});
+  ASSERT_TRUE(store.has_value());
+  Result<void> written;
+  for (uint64_t i = 0; i < 400 && written; ++i)
+    written = (*store)->WriteAt(i * bytes.size(), bytes);
+  ASSERT_FALSE(written.has_value());
+  EXPECT_EQ(written.error().code, ErrorCode::kOutput);
+  EXPECT_EQ(written.error().system_errno, ENOSPC);
+  EXPECT_EQ(directory_.List(), Steps{});
+}
+
+TEST_F(StoreSyncTest, FileSystemThatCannotWriteAPartOfAFileIsTakenAsItIs) {
+  const std::string text(MiB(1).count, 'x');
+  const iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+  calls_.failing_wait = 1;
+  calls_.wait_error = ESPIPE;
+  auto store = FileStore::Open(path_, {});
+  ASSERT_TRUE(store.has_value());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE((*store)->Append({&part, 1}).has_value());
+  ASSERT_TRUE((*store)->Publish().has_value());
+  EXPECT_GE(calls_.waits, 1);
 }
 
 }  // namespace
