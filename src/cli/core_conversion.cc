@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -15,8 +16,10 @@
 #include "cli/exit_code.h"
 #include "cli/save_loop.h"
 #include "cli/stream.h"
+#include "peer/core/core_from_image.h"
 #include "report/conversion_report.h"
 #include "report/text.h"
+#include "save/memory_budget.h"
 #include "save/without_exceptions.h"
 #include "stillframe/core.h"
 #include "stillframe/image_reader.h"
@@ -67,12 +70,43 @@ class Conversion {
     });
   }
 
+  // Has `sink` interrupted by Cancel, as long as this is there.
+  class Interruptible {
+   public:
+    Interruptible(Conversion& conversion, PageSink& sink) : conversion_(conversion) {
+      conversion_.SetSink(&sink);
+    }
+    Interruptible(const Interruptible&) = delete;
+    Interruptible& operator=(const Interruptible&) = delete;
+    ~Interruptible() { conversion_.SetSink(nullptr); }
+
+   private:
+    Conversion& conversion_;
+  };
+
+  void SetSink(PageSink* sink) {
+    const std::lock_guard lock(mutex_);
+    sink_ = sink;
+  }
+
   Result<ConvertedCore> Convert() {
     STILLFRAME_ASSIGN(const std::unique_ptr<ImageReader> image, ImageReader::Open(arguments_.from));
+    const CoreOptions options{.lost = LostRangesOf(*image), .memory = MemoryForCore()};
+    STILLFRAME_ASSIGN(const auto sink, CreateCore(arguments_.output(), options));
+    const Interruptible interruptible(*this, *sink);
     const auto cancelled = [this] { return cancelled_.load(std::memory_order_relaxed); };
-    STILLFRAME_ASSIGN(const SinkCounters pages,
-                      WriteCoreOf(*image, arguments_.output(), cancelled));
-    return ConvertedOf(*image, pages);
+    if (const auto copied = CopyImageTo(*image, *sink, cancelled); !copied) {
+      const bool interrupted = copied.error().code == ErrorCode::kInterrupted;
+      return tl::unexpected(interrupted ? Interrupted() : copied.error());
+    }
+    return ConvertedOf(*image, sink->counters());
+  }
+
+  Error Interrupted() const {
+    return {.code = ErrorCode::kInterrupted,
+            .message = IsStream(arguments_.output()) ? "interrupted; the core is cut off"
+                                                     : "interrupted; nothing was written",
+            .hint = {}};
   }
 
   static gboolean OnInterrupt(gpointer self) {
@@ -92,15 +126,13 @@ class Conversion {
     return G_SOURCE_REMOVE;
   }
 
-  // Nothing has to be undone: the end of the process is the way out of a write that blocks.
+  // Nothing has to be undone: the end of the process is the way out of what can't be interrupted,
+  // as the opening of a FIFO that nobody reads.
   static gboolean OnStillWriting(gpointer data) {
     auto* self = static_cast<Conversion*>(data);
     const SaveArguments& arguments = self->arguments_;
     if (IsStream(arguments.output())) {
-      const Error error{.code = ErrorCode::kInterrupted,
-                        .message = "interrupted; the core is cut off",
-                        .hint = {}};
-      _exit(EndWithError(arguments.verb(), error, arguments.json, ReportFd(arguments),
+      _exit(EndWithError(arguments.verb(), self->Interrupted(), arguments.json, ReportFd(arguments),
                          self->signal_));
     }
     return G_SOURCE_REMOVE;
@@ -112,6 +144,8 @@ class Conversion {
       g_timeout_add(kStreamPatienceMs, &OnStillWriting, this);
     }
     cancelled_.store(true, std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    if (sink_ != nullptr) sink_->Interrupt();
     return G_SOURCE_CONTINUE;
   }
 
@@ -120,10 +154,14 @@ class Conversion {
   std::thread thread_;
   std::optional<Result<ConvertedCore>> result_;  // the thread's, until it is joined
   std::atomic<bool> cancelled_ = false;
+  std::mutex mutex_;
+  PageSink* sink_ = nullptr;  // the thread's, while it writes
   int signal_ = 0;
 };
 
 }  // namespace
+
+Bytes MemoryForCore() { return AvailableMemory() / 2; }
 
 int ConvertToCore(const SaveArguments& arguments) {
   Conversion conversion(arguments);

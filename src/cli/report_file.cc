@@ -54,10 +54,11 @@ std::unique_ptr<PageSink> ReportFile::Record(std::unique_ptr<PageSink> sink) con
   return RecordPages(std::move(sink), pages_);
 }
 
-Result<void> ReportFile::Write(const SaveSummary& summary, const std::string& image,
-                               const SaveTrace& trace,
+Result<void> ReportFile::Write(const SaveSummary& summary, const std::string& output,
+                               SaveFormat format, const SaveTrace& trace,
                                const std::vector<std::string>& command) const {
-  HtmlReport report = MakeHtmlSaveReport(summary, image, trace, pages_->ToMap(), FactsOf(command));
+  HtmlReport report =
+      MakeHtmlSaveReport(summary, output, trace, pages_->ToMap(), FactsOf(command), format);
   NameByWay(summary.via, &report);
   return WriteHtml(report, path_);
 }

@@ -1,4 +1,4 @@
-// The file of `save --report`.
+// The file of `save --report` and `core --report`.
 #ifndef STILLFRAME_CLI_REPORT_FILE_H_
 #define STILLFRAME_CLI_REPORT_FILE_H_
 
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "report/html_page_recorder.h"
+#include "report/save_format.h"
 #include "stillframe/error.h"
 #include "stillframe/page_sink.h"
 #include "stillframe/save.h"
@@ -28,8 +29,8 @@ class ReportFile {
 
   // After a save that succeeded. `command`: the verb and its arguments as the user gave them.
   // Errors: kOutput; nothing is left behind then.
-  Result<void> Write(const SaveSummary& summary, const std::string& image, const SaveTrace& trace,
-                     const std::vector<std::string>& command) const;
+  Result<void> Write(const SaveSummary& summary, const std::string& output, SaveFormat format,
+                     const SaveTrace& trace, const std::vector<std::string>& command) const;
 
  private:
   explicit ReportFile(std::string path) : path_(std::move(path)) {}

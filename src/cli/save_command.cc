@@ -60,13 +60,20 @@ int RunDryRun(const SaveArguments& arguments) {
                                       : ForecastToText(*forecast));
 }
 
+// Refuses a stream that memory can't go to in its order before it is opened: a FIFO without a
+// reader takes its time. The session would refuse it all the same.
+Result<std::unique_ptr<PageSink>> OpenCore(const SaveArguments& arguments) {
+  const Via via = arguments.options.via;
+  return CreateCore(arguments.output(), {.memory = MemoryForCore(),
+                                         .in_order = via == Via::kFork || via == Via::kStop});
+}
+
 // `report` may be null.
 SaveJob::OpenSink SinkFor(const SaveArguments& arguments, const ReportFile* report) {
   return [&arguments, report]() -> Result<std::unique_ptr<PageSink>> {
-    const Output output = arguments.output();
     STILLFRAME_ASSIGN(std::unique_ptr<PageSink> sink, arguments.format == SaveFormat::kCore
-                                                          ? CreateCore(output)
-                                                          : CreateImage(output));
+                                                          ? OpenCore(arguments)
+                                                          : CreateImage(arguments.output()));
     return report == nullptr ? std::move(sink) : report->Record(std::move(sink));
   };
 }
@@ -94,7 +101,7 @@ int SaveTarget(SaveArguments& parsed, const std::vector<std::string>& arguments)
   if (*report) {
     std::vector<std::string> command = {std::string(parsed.verb())};
     command.insert(command.end(), arguments.begin(), arguments.end());
-    const auto drawn = (*report)->Write(*summary, parsed.file, *trace, command);
+    const auto drawn = (*report)->Write(*summary, parsed.file, parsed.format, *trace, command);
     if (told) told = drawn;
   }
   const int code = EndSaved(parsed, *summary);

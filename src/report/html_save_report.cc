@@ -52,16 +52,17 @@ std::string StageText(const SaveSummary& summary) {
 
 }  // namespace
 
-HtmlReport MakeHtmlSaveReport(const SaveSummary& summary, const std::string& image,
+HtmlReport MakeHtmlSaveReport(const SaveSummary& summary, const std::string& output,
                               const SaveTrace& trace, HtmlMemoryMap memory,
-                              std::vector<HtmlFact> facts) {
+                              std::vector<HtmlFact> facts, SaveFormat format) {
   HtmlReport report;
   report.title = "Save of process " + std::to_string(summary.pid);
   report.lead =
       "What the save saw: each write of the process to a page that was not saved yet waited "
       "until that page was copied.";
   report.facts = std::move(facts);
-  report.facts.push_back({"Image", image + ", " + FormatBytes(summary.image)});
+  report.facts.push_back(
+      {format == SaveFormat::kCore ? "Core" : "Image", output + ", " + FormatBytes(summary.image)});
   report.facts.push_back({"Memory", FormatBytes(summary.memory)});
   report.facts.push_back({"Pages", PagesText(summary)});
   report.facts.push_back({"Writes that waited", FormatCount(summary.wait.count)});

@@ -1,8 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <regex>
 #include <set>
+#include <sstream>
+#include <string>
 #include <tuple>
 
 #include "cli/exit_code.h"
@@ -26,13 +27,14 @@ Result<SaveArguments> ParseCore(std::vector<std::string> arguments) {
 // The long options that a verb's help lists.
 std::set<std::string> OptionsOf(SaveFormat format) {
   const std::string help = ParseSaveArguments({"--help"}, false, format)->help;
-  const std::regex option("--[a-z][a-z-]*(?=[= ])");
   std::set<std::string> names;
-  for (std::sregex_iterator at(help.begin(), help.end(), option); at != std::sregex_iterator();
-       ++at) {
-    const auto line = help.rfind('\n', static_cast<size_t>(at->position()));
-    // A description may name an option as well.
-    if (static_cast<size_t>(at->position()) < line + 8) names.insert(at->str());
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) {
+    // A description may name one as well.
+    const size_t begin = line.find("--");
+    if (!line.starts_with("  ") || begin > 6) continue;
+    const size_t end = line.find_first_of("= ", begin);
+    names.insert(line.substr(begin, end - begin));
   }
   return names;
 }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
@@ -205,6 +206,21 @@ TEST_F(CoreStreamTest, ADeviceAndADescriptorAreStreams) {
   Settle();
   Write(0x10000, PatternPages(1, 4));
   EXPECT_TRUE(sink_->Finish(metadata_));
+}
+
+TEST_F(CoreStreamTest, InAnyOrderItIsRefusedBeforeItWaitsForAReader) {
+  const std::string fifo = directory_ / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  for (const Output& output :
+       {Output{.path = fifo}, Output{.path = "/dev/null"}, Output{.descriptor = STDERR_FILENO}}) {
+    const auto refused = CreateCore(output, {.in_order = false});
+    ASSERT_FALSE(refused);
+    // An opening that gave up waiting says kOutput.
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+    EXPECT_NE(refused.error().message.find(output.path), std::string::npos);
+    EXPECT_EQ(refused.error().hint, "--via fork or stop, or a file");
+  }
+  EXPECT_TRUE(CreateCore({.path = path_}, {.in_order = false}));
 }
 
 TEST_F(CoreStreamTest, InterruptedItDoesNotWaitForItsReader) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core_samples.h"
+#include "peer/core/core_from_image.h"
 #include "stillframe/core.h"
 #include "stillframe/image_reader.h"
 #include "support/files.h"
@@ -32,7 +33,7 @@ class CoreWriterTest : public testing::Test {
     sink_.reset();
     auto store = PlacedStore::Open(path_, options);
     ASSERT_TRUE(store) << store.error().message;
-    sink_ = std::make_unique<CoreWriter>(*std::move(store));
+    sink_ = std::make_unique<CoreWriter>(*std::move(store), memory_);
   }
   void Expect(Expectation expectation) {
     const auto result = sink_->Expect(metadata_, expectation);
@@ -67,6 +68,7 @@ class CoreWriterTest : public testing::Test {
   test::TempDir directory_;
   std::string path_ = directory_ / "core";
   std::unique_ptr<PageSink> sink_;
+  Bytes memory_{UINT64_MAX};
   ImageMetadata metadata_ = CoreMetadata({WholeMapping(0x10000, 4, ""), LeftOutMapping(0x14000, 2),
                                           WholeMapping(0x7f0000000000, 8, "")});
 };
@@ -296,6 +298,29 @@ TEST_F(CoreRepeatsTest, WhatWasToldLastHolds) {
   }
 }
 
+TEST_F(CoreRepeatsTest, WrittenIsWhatWentOutAndInTheEndWhatStandsInTheFile) {
+  for (const bool able : {true, false}) {
+    Reopen({.force = true, .holes = able, .copies = able});
+    metadata_ = CoreMetadata({WholeMapping(0x10000000, 64, ""), WholeMapping(0x20000000, 1, "")});
+    Expect(Expectation::kSoFar);
+    for (int round = 0; round < 5; ++round) Write(0x10000000, PatternPages(1, 64));
+    metadata_ = CoreMetadata({WholeMapping(0x10000000, 1024, ""), WholeMapping(0x20000000, 1, "")});
+    Expect(Expectation::kSettled);
+    ASSERT_TRUE(sink_->Zero(Range(0x10010000, 0x10400000)));
+    Write(0x20000000, PatternPages(2, 1));
+    EXPECT_GE(sink_->counters().written.count, (5 * 64 + 1) * kPage);
+    const auto core = Finish();
+    ASSERT_NE(core, nullptr);
+    // The first 16 pages were moved, the others are zeros now; headers and notes are the rest.
+    const uint64_t written = sink_->counters().written.count;
+    EXPECT_GT(written, (16 + 1) * kPage);
+    EXPECT_LT(written, (16 + 1 + 2) * kPage);
+    if (able) {
+      EXPECT_LE(written, DiskUse());
+    }
+  }
+}
+
 TEST_F(CoreRepeatsTest, PagesOfAMappingThatMovedInTheFileGoWithIt) {
   for (const bool able : {true, false}) {
     Reopen({.force = true, .holes = able, .copies = able});
@@ -405,6 +430,29 @@ TEST_F(CoreWriterTest, InterruptedItEnds) {
   EXPECT_EQ(directory_.List(), Names{});
 }
 
+TEST_F(CoreWriterTest, MoreAccountOfPagesThanMemoryMayHoldGivesUpTheCore) {
+  memory_ = MiB(1);
+  Open({.force = true});
+  constexpr uint64_t kStretch = MiB(128).count;
+  metadata_ = CoreMetadata({WholeMapping(0x10000000, 4096 * kStretch / kPage, "")});
+  Expect(Expectation::kSettled);
+  // One page in each stretch, as in a process that reserved a lot; or as in an image that is to
+  // cost us all memory.
+  Result<void> told;
+  uint64_t pages = 0;
+  for (; told && pages < 4096; ++pages) {
+    told = sink_->Write({0x10000000 + pages * kStretch}, PatternPages(1, 1), PageSource::kScanned);
+  }
+  EXPECT_GT(pages, 512u);
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().code, ErrorCode::kLimit);
+  EXPECT_NE(told.error().message.find("1 MiB"), std::string::npos) << told.error().message;
+  EXPECT_NE(told.error().hint.find("--filter"), std::string::npos) << told.error().hint;
+  EXPECT_EQ(sink_->Finish(metadata_).error().code, ErrorCode::kLimit);
+  sink_.reset();
+  EXPECT_EQ(directory_.List(), Names{});
+}
+
 TEST_F(CoreWriterTest, AFileThatWouldBeTooLargeIsToldAtOnce) {
   metadata_ = CoreMetadata({WholeMapping(0x10000000, 1 << 20, "")});
   rlimit old;
@@ -485,6 +533,27 @@ TEST_F(CoreWriterTest, CancelledTheCoreOfAnImageIsNotThere) {
   ASSERT_FALSE(counters);
   EXPECT_EQ(counters.error().code, ErrorCode::kInterrupted);
   EXPECT_EQ(asked, 2);
+  EXPECT_EQ(directory_.List(), Names{});
+}
+
+TEST_F(CoreWriterTest, InterruptedWhileItIsCompletedTheCoreOfAnImageIsNotThere) {
+  const MemoryFile file(MakeImage(metadata_, [](PageSink& sink) {
+    ASSERT_TRUE(sink.Zero(Range(0x10000, 0x14000)));
+    ASSERT_TRUE(sink.Zero(Range(0x7f0000000000, 0x7f0000008000)));
+  }));
+  auto image = ImageReader::Open(file.path());
+  ASSERT_TRUE(image);
+  // Asked for the last time before the last piece, which writes nothing: what ends it is what comes
+  // behind that.
+  int asked = 0;
+  const auto copied = CopyImageTo(**image, *sink_, [&] {
+    if (++asked == 2) sink_->Interrupt();
+    return false;
+  });
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error().code, ErrorCode::kInterrupted);
+  EXPECT_EQ(asked, 2);
+  sink_.reset();
   EXPECT_EQ(directory_.List(), Names{});
 }
 

@@ -2,6 +2,7 @@
 
 #include "report/html_panel.h"
 #include "report/html_save_report.h"
+#include "report/text.h"
 
 namespace stillframe {
 namespace {
@@ -103,6 +104,17 @@ TEST(HtmlSaveReport, TheRowHoldsWhatTheSummarySaysAndCountsSlowWaits) {
   EXPECT_EQ(report.curves[0].points.back().latency, milliseconds(9));
   ASSERT_EQ(report.panels.size(), 1u);
   EXPECT_EQ(report.panels[0].pause, milliseconds(3));
+}
+
+TEST(HtmlSaveReport, WhatWasWrittenIsCalledWhatItIs) {
+  SaveSummary summary;
+  summary.image = MiB(3);
+  const auto written = [&summary](SaveFormat format) {
+    return MakeHtmlSaveReport(summary, "there", SaveTrace(), {}, {}, format).facts.at(0);
+  };
+  EXPECT_EQ(written(SaveFormat::kImage).label, "Image");
+  EXPECT_EQ(written(SaveFormat::kCore).label, "Core");
+  EXPECT_EQ(written(SaveFormat::kCore).value, "there, " + FormatBytes(MiB(3)));
 }
 
 TEST(HtmlSaveReport, ASaveInWhichNothingWaitedHasNoPercentiles) {

@@ -9,6 +9,8 @@ namespace stillframe {
 namespace {
 
 constexpr uint64_t kPiece = MiB(1).count;
+// What is not data is only noted where it becomes a hole.
+constexpr uint64_t kHolePiece = GiB(1).count;
 
 class ImageCopy {
  public:
@@ -16,11 +18,13 @@ class ImageCopy {
       : image_(image), sink_(sink), cancelled_(cancelled), buffer_(kPiece) {}
 
   Result<void> Copy(const ImageRun& run) {
+    const bool hole = run.kind != PageKind::kData && !sink_.needs_order();
+    const uint64_t most = hole ? kHolePiece : kPiece;
     for (TargetAddress at = run.range.begin; at < run.range.end;) {
       if (cancelled_ && cancelled_()) {
         return Fail(ErrorCode::kInterrupted, "writing the core of an image was interrupted");
       }
-      const TargetAddress end{at.value + std::min(kPiece, (run.range.end - at).count)};
+      const TargetAddress end{at.value + std::min(most, (run.range.end - at).count)};
       STILLFRAME_TRY(CopyPiece(run, {at, end}));
       at = end;
     }

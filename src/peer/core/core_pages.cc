@@ -136,8 +136,7 @@ Result<void> CorePages::Mark(const FilePlace& place, PageState state) {
     return store_.Erase(run.first * kPage, Bytes{run.count * kPage});
   };
   STILLFRAME_TRY(ForEachRun(states_, first, count, check));
-  states_.Set(first, count, state);
-  return {};
+  return states_.Set(first, count, state);
 }
 
 Result<void> CorePages::Complete(std::span<const SavedMapping> mappings) {
@@ -181,7 +180,7 @@ Result<void> CorePages::Move(const FilePlace& former, const FilePlace& place) {
 }
 
 Result<void> CorePages::MoveRun(uint64_t from, uint64_t to, uint64_t pages, PageState state) {
-  states_.Set(to, pages, state);
+  STILLFRAME_TRY(states_.Set(to, pages, state));
   if (!state.is_data()) return {};
   // In steps, so that the disk does not have to hold all of it twice.
   for (uint64_t done = 0; done < pages; done += kMovedPages) {

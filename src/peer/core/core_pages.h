@@ -21,15 +21,16 @@
 namespace stillframe {
 
 // Ranges are of whole pages. What is told of a page is written to its place in the file at once;
-// pages of zeros, and lost ones, are holes. Memory of its own: a byte for each page, see
-// PageStates.
+// pages of zeros, and lost ones, are holes. Memory of its own: PageStates, of which `memory` is the
+// bound (kLimit).
 //
 // After an error it is good for nothing but destruction. Thread rule: one thread; counts() from
 // any.
 class CorePages {
  public:
   // Both outlive it.
-  CorePages(PlacedStore& store, const Pacing& pacing) : store_(store), pacing_(pacing) {}
+  CorePages(PlacedStore& store, const Pacing& pacing, Bytes memory)
+      : store_(store), pacing_(pacing), states_(memory) {}
 
   // As PageSink's.
   void AllowRepeats() { repeats_ = true; }

@@ -86,7 +86,15 @@ Result<void> CoreWriter::Complete(const ImageMetadata& metadata) {
   STILLFRAME_ASSIGN(const std::vector<std::byte> notes, EncodeCoreNotes(metadata, lost));
   STILLFRAME_TRY(WriteHeaders(CutSegments(metadata.mappings, lost), notes));
   FailPoint("core.headers");
-  return store_->Publish();
+  STILLFRAME_TRY(store_->Publish());
+  complete_size_.store(pages_.counts().data() * kPageSize.count + described_,
+                       std::memory_order_relaxed);
+  return {};
+}
+
+SinkCounters CoreWriter::counters() const {
+  const Bytes complete{complete_size_.load(std::memory_order_relaxed)};
+  return pages_.counts().WithWritten(complete.count > 0 ? complete : store_->written());
 }
 
 Result<void> CoreWriter::WriteHeaders(std::span<const CoreSegment> segments,
@@ -117,6 +125,7 @@ Result<void> CoreWriter::WriteHeaders(std::span<const CoreSegment> segments,
 }
 
 Result<void> CoreWriter::WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
+  described_ += bytes.size();
   return pacing_.InPieces(bytes.size(), [&](uint64_t at, uint64_t size) {
     return store_->WriteAt(offset + at, bytes.subspan(at, size));
   });

@@ -2,6 +2,7 @@
 #ifndef STILLFRAME_PEER_CORE_CORE_WRITER_H_
 #define STILLFRAME_PEER_CORE_CORE_WRITER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,8 +31,9 @@ namespace stillframe {
 // Thread rule: as PageSink.
 class CoreWriter final : public PageSink {
  public:
-  explicit CoreWriter(std::unique_ptr<PlacedStore> store)
-      : store_(std::move(store)), pages_(*store_, pacing_) {}
+  // `memory`: see CoreOptions.
+  CoreWriter(std::unique_ptr<PlacedStore> store, Bytes memory)
+      : store_(std::move(store)), pages_(*store_, pacing_, memory) {}
 
   Result<void> Write(TargetAddress address, std::span<const std::byte> pages,
                      PageSource source) override;
@@ -44,7 +46,9 @@ class CoreWriter final : public PageSink {
   void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) override {
     pacing_.Set(std::move(pacer), largest);
   }
-  SinkCounters counters() const override { return pages_.counts().WithWritten(store_->written()); }
+  // `written` is all that went out until the core is complete, and then what stands in it: pages
+  // that came again, or that were moved, are in the file once.
+  SinkCounters counters() const override;
 
  private:
   // That nothing went wrong before, and that `bytes` from `address` on are whole pages.
@@ -59,6 +63,8 @@ class CoreWriter final : public PageSink {
   const std::unique_ptr<PlacedStore> store_;
   Pacing pacing_;
   CorePages pages_;
+  uint64_t described_ = 0;                   // bytes of headers and notes
+  std::atomic<uint64_t> complete_size_ = 0;  // without holes; 0 until it is complete
   bool finished_ = false;
   std::optional<Error> failed_;
 };

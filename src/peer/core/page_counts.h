@@ -26,11 +26,12 @@ class PageCounts {
     for (auto& count : by_source_) count.store(0, std::memory_order_relaxed);
   }
 
-  uint64_t total() const {
-    uint64_t sum = Load(zero_) + Load(lost_);
+  uint64_t data() const {
+    uint64_t sum = 0;
     for (const auto& count : by_source_) sum += Load(count);
     return sum;
   }
+  uint64_t total() const { return Load(zero_) + Load(lost_) + data(); }
   SinkCounters WithWritten(Bytes written) const {
     const auto saved_by = [this](PageSource source) {
       return Pages{Load(by_source_[static_cast<size_t>(source)])};

@@ -5,10 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
+#include "stillframe/error.h"
 #include "stillframe/page_sink.h"
+#include "stillframe/units.h"
 
 namespace stillframe {
 
@@ -45,9 +48,10 @@ class PageState {
 };
 static_assert(sizeof(PageState) == 1);
 
-// Pages are counted from the file's begin; none was told of at first. A byte for each page, but for
-// stretches of 128 MiB of which all pages are in the same state, as the holes of reserved memory
-// are: those cost next to nothing.
+// Pages are counted from the file's begin; none was told of at first. A byte for each page, but
+// only in those pieces of 2 MiB whose pages are not all in the same state: memory that was written
+// from one end to the other costs next to nothing, holes of any size neither. So it is the changes
+// between states that cost, wherever they are, and `most` bounds it.
 //
 // Thread rule: one thread.
 class PageStates {
@@ -59,19 +63,47 @@ class PageStates {
     PageState state;
   };
 
-  void Set(uint64_t first, uint64_t count, PageState state);
+  // `most`: memory that it may take.
+  explicit PageStates(Bytes most = Bytes{std::numeric_limits<uint64_t>::max()}) : most_(most) {}
+
+  // Errors: kLimit; what is known of [first, first + count) then is nothing to rely on.
+  Result<void> Set(uint64_t first, uint64_t count, PageState state);
   // The run of pages in one state that begins with `first`, as far as `end`, which is beyond it. It
   // may be shorter than it could be.
   Run RunAt(uint64_t first, uint64_t end) const;
 
+  // What it takes now.
+  Bytes memory() const { return memory_; }
+
  private:
-  static constexpr uint64_t kChunkPages = 32768;
-  struct Chunk {
+  static constexpr uint64_t kPiecePages = 512;
+  static constexpr uint64_t kStretchPieces = 64;
+  static constexpr uint64_t kStretchPages = kStretchPieces * kPiecePages;
+
+  using Piece = std::array<PageState, kPiecePages>;
+  // 128 MiB whose pages are not all in the same state.
+  struct Stretch {
+    std::array<PageState, kStretchPieces> all;
+    std::array<std::unique_ptr<Piece>, kStretchPieces> pieces;  // none: all are as `all`
+  };
+  struct Entry {
     PageState all;
-    std::unique_ptr<std::array<PageState, kChunkPages>> pages;  // none: all are as `all`
+    std::unique_ptr<Stretch> stretch;  // none: all are as `all`
   };
 
-  std::vector<Chunk> chunks_;
+  Result<void> MakeRoomFor(uint64_t entries);
+  // Pages are counted from the stretch's begin, or the piece's.
+  Result<void> SetInStretch(Entry& entry, uint64_t first, uint64_t count, PageState state);
+  Result<void> SetInPiece(Stretch& stretch, uint64_t number, uint64_t first, uint64_t count,
+                          PageState state);
+  Result<void> Take(uint64_t bytes);
+  // Leaves `entry`, or a piece, all in one state.
+  void Unite(Entry& entry, PageState state);
+  void UnitePiece(Stretch& stretch, uint64_t number, PageState state);
+
+  const Bytes most_;
+  Bytes memory_;
+  std::vector<Entry> entries_;
 };
 
 // Calls `visit` with each run within [first, first + count), which makes a Result<void>; the first
