@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import redis_job  # noqa: E402
 
 READER = pathlib.Path(__file__).parent / "reader.py"
 OUTPUTS = {"discard": "discard", "stall": "stall 50 ms in 250", "limit": "100 MB/s"}
+ENDING = (signal.SIGTERM, signal.SIGINT)
 LATE = 0.005
 SETTLE = 1.0
 LOOK = 3.0  # how long a guest that nobody saves is looked at
@@ -172,11 +174,15 @@ def guest_rows(accelerator, results):
         row["kept"] = rate / free if rate is not None and free else None
         if way == "none":
             row["seconds"] = None
-        errors = [r["error"] for r in rounds if "error" in r]
-        if errors:
-            row["note"] = f"{len(errors)} of {len(rounds)} failed: {errors[0]}"
+        add_note(row, rounds)
         rows.append(row)
     return rows
+
+
+def add_note(row, rounds):
+    errors = [r["error"] for r in rounds if "error" in r]
+    if errors:
+        row["note"] = f"{len(errors)} of {len(rounds)} failed: {errors[0]}"
 
 
 def bytes_of(text):
@@ -186,7 +192,7 @@ def bytes_of(text):
 
 
 def redis_figures(kind, round_):
-    if kind == "benchmark":
+    if kind == "benchmark" or "error" in round_:
         return round_
     counted = figures(round_["latencies"], round_["seconds"], round_["bytes"])
     # Answered in time, not just asked.
@@ -210,6 +216,7 @@ def redis_rows(results, resident):
         row["kept"] = rate / free if rate is not None and free else None
         if way == "none":
             row["seconds"] = None
+        add_note(row, rounds)
         rows.append(row)
     return rows
 
@@ -218,7 +225,8 @@ def redis_verdicts(results):
     """`stillframe core` against gcore within each run: medians of the ratios."""
     verdicts = {}
     for kind in redis_job.CLIENTS:
-        pairs = list(zip(results.get((kind, "stillframe core"), []), results.get((kind, "gcore"), [])))
+        pairs = [pair for pair in zip(results.get((kind, "stillframe core"), []), results.get((kind, "gcore"), []))
+                 if not any("error" in round_ for round_ in pair)]
         if not pairs:
             continue
         verdicts[kind] = {
@@ -280,7 +288,16 @@ def say(text):
     print(f"compare: {text}", file=sys.stderr, flush=True)
 
 
+def end_by(number, _):
+    """What was started is ended on the way out, undisturbed."""
+    for ending in ENDING:
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main():
+    for ending in ENDING:
+        signal.signal(ending, end_by)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stillframe")
     parser.add_argument("--quick", action="store_true",

@@ -1,7 +1,9 @@
 """A redis-server with a dataset, cores of which are taken while clients ask it."""
 
+import contextlib
 import csv
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -19,6 +21,7 @@ RATE = 2000
 SETTLE = 0.5
 LOOK = 1.0  # how long a server of which no core is taken is looked at
 LONGEST = 240.0
+GRACE = 5.0  # how long what is told to end may take
 BENCHMARK = ["-t", "set,get", "-c", "20", "-d", "1000", "--csv"]
 BENCHMARK_REQUESTS = 20000  # of one round of redis-benchmark, by kind
 
@@ -41,14 +44,15 @@ class Server:
 
     def __init__(self, memory):
         self.directory = tempfile.TemporaryDirectory(prefix="stillframe-compare.")
+        self.process = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-             "--enable-debug-command", "local", "--dir", self.directory.name],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
+            self.process = subprocess.Popen(
+                ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                 "--enable-debug-command", "local", "--dir", self.directory.name],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             self._await()
             self.keys = max(1, memory // PER_KEY)
             if self.ask("debug", "populate", str(self.keys), "key", str(VALUE)).strip() != "OK":
@@ -64,8 +68,9 @@ class Server:
         self.close()
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
         self.directory.cleanup()
 
     def ask(self, *words):
@@ -154,7 +159,7 @@ def core_command(way, stillframe, pid, file):
 
 
 class Taking:
-    """A core that is being taken."""
+    """A core that is being taken. When the `with` ends, it no longer is, and there is no file of it."""
 
     def __init__(self, way, stillframe, server, directory):
         command, self.file = core_command(way, stillframe, server.process.pid, str(pathlib.Path(directory) / "core"))
@@ -162,9 +167,27 @@ class Taking:
         self.out = tempfile.TemporaryFile()
         self.begin = time.monotonic()
         self.end = None
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.DEVNULL)
+        # In a group of its own: gcore is a script, and gdb has to end with it.
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.DEVNULL,
+                                        start_new_session=True)
         self.waiter = threading.Thread(target=self._wait, daemon=True)
         self.waiter.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.busy():
+            self._signal(signal.SIGTERM)  # first, so that it can let go of the server
+            self.waiter.join(GRACE)
+            self._signal(signal.SIGKILL)
+            self.waiter.join()
+        self.out.close()
+        pathlib.Path(self.file).unlink(missing_ok=True)
+
+    def _signal(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
     def _wait(self):
         self.process.wait()
@@ -174,20 +197,16 @@ class Taking:
         return self.waiter.is_alive()
 
     def result(self):
-        """Waits for it; the file is gone then."""
+        """Waits for it."""
         self.waiter.join(LONGEST)
         if self.busy():
-            self.process.kill()
             raise RuntimeError(f"{self.way} takes too long")
         if self.process.returncode not in (0, 9):
             raise RuntimeError(f"{self.way} ended with {self.process.returncode}")
-        path = pathlib.Path(self.file)
         self.out.seek(0)
         printed = self.out.read().decode()
-        result = {"begin": self.begin, "end": self.end, "bytes": path.stat().st_blocks * 512,
-                  "pause": json.loads(printed)["pause_us"] / 1e6 if self.way == "stillframe core" else None}
-        path.unlink()
-        return result
+        return {"begin": self.begin, "end": self.end, "bytes": pathlib.Path(self.file).stat().st_blocks * 512,
+                "pause": json.loads(printed)["pause_us"] / 1e6 if self.way == "stillframe core" else None}
 
 
 def take(way, stillframe, server, directory, while_busy=None):
@@ -199,10 +218,10 @@ def take(way, stillframe, server, directory, while_busy=None):
         else:
             time.sleep(LOOK)
         return {"begin": begin, "end": time.monotonic(), "bytes": 0, "pause": None}
-    taking = Taking(way, stillframe, server, directory)
-    if while_busy:
-        while_busy(taking.busy)
-    return taking.result()
+    with Taking(way, stillframe, server, directory) as taking:
+        if while_busy:
+            while_busy(taking.busy)
+        return taking.result()
 
 
 def with_even_client(way, stillframe, client, server, directory):
@@ -217,6 +236,21 @@ def with_benchmark(way, stillframe, server, directory):
     benchmark = BenchmarkClient(server)
     taken = take(way, stillframe, server, directory, benchmark.run_while)
     return {**taken, "seconds": taken["end"] - taken["begin"], **benchmark.figures()}
+
+
+# What ends one round and no more.
+FAILURES = (RuntimeError, subprocess.SubprocessError, OSError, ValueError, LookupError)
+
+
+def play_round(kind, way, stillframe, client, server, directory, say):
+    """Its figures; what went wrong instead, where something did."""
+    try:
+        if kind == "even":
+            return with_even_client(way, stillframe, client, server, directory)
+        return with_benchmark(way, stillframe, server, directory)
+    except FAILURES as failure:
+        say(f"  failed: {failure}")
+        return {"error": str(failure)}
 
 
 WAYS = ["none", "stillframe core", "gcore"]
@@ -234,9 +268,6 @@ def run(stillframe, memory, runs, directory, say):
             for way in ways[number % len(ways):] + ways[:number % len(ways)]:
                 for kind in CLIENTS:
                     say(f"redis, run {number + 1} of {runs}, {CLIENTS[kind]}: {way}")
-                    if kind == "even":
-                        round_ = with_even_client(way, stillframe, client, server, directory)
-                    else:
-                        round_ = with_benchmark(way, stillframe, server, directory)
+                    round_ = play_round(kind, way, stillframe, client, server, directory, say)
                     results.setdefault((kind, way), []).append(round_)
     return results, resident

@@ -1,12 +1,14 @@
 // Cores of programs that run at full speed: memory, registers and mappings are those of the
 // instant, whatever the way.
 #include <elf.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 
 #include <cstring>
 #include <map>
 #include <sstream>
 
+#include "blocked.h"
 #include "core_check.h"
 #include "scripted.h"
 #include "support/process_view.h"
@@ -57,6 +59,22 @@ void ExpectAtPosition(const CoreThread& thread, const Position& at) {
   const uint64_t arguments[6] = {registers.rdi, registers.rsi, registers.rdx,
                                  registers.r10, registers.r8,  registers.r9};
   for (size_t i = 0; i < 6; ++i) EXPECT_EQ(arguments[i], at.arguments[i]) << "argument " << i;
+}
+
+// That each thread of the instant is in the core, the leader first, where it stood.
+void ExpectAllAtTheirPositions(const CoreFile& core, const std::string& text, pid_t leader) {
+  const std::map<pid_t, Position> positions = ParsePositions(text);
+  EXPECT_EQ(core.threads().size(), positions.size());
+  EXPECT_EQ(core.threads()[0].tid(), leader);
+  for (const CoreThread& thread : core.threads()) {
+    SCOPED_TRACE("thread " + std::to_string(thread.tid()));
+    const auto at = positions.find(thread.tid());
+    if (at == positions.end()) {
+      ADD_FAILURE() << "there was none";
+    } else {
+      ExpectAtPosition(thread, at->second);
+    }
+  }
 }
 
 // The loop of the target, and what it is known to hold.
@@ -156,14 +174,7 @@ TEST_P(CoreLiveTest, RegistersAndMemoryAreThoseOfTheInstant) {
   const auto file = ExpectCoreOfTheInstant(outcome);
   ASSERT_NE(file, nullptr);
   EXPECT_EQ(ExpectHeld(*file, loop), kSpinners);
-  const std::map<pid_t, Position> positions = ParsePositions(this->positions());
-  EXPECT_EQ(file->threads().size(), positions.size());
-  EXPECT_EQ(file->threads()[0].tid(), target.pid());
-  for (const CoreThread& thread : file->threads()) {
-    SCOPED_TRACE("thread " + std::to_string(thread.tid()));
-    ASSERT_TRUE(positions.contains(thread.tid()));
-    ExpectAtPosition(thread, positions.at(thread.tid()));
-  }
+  ExpectAllAtTheirPositions(*file, positions(), target.pid());
 }
 
 using CoreOfAWorkloadTest = CoreLiveTest;
@@ -212,9 +223,87 @@ INSTANTIATE_TEST_SUITE_P(Ways, CoreLiveTest,
 INSTANTIATE_TEST_SUITE_P(Ways, CoreOfAWorkloadTest, testing::Values("wp", "late", "precopy"),
                          [](const auto& info) { return info.param; });
 
-using CoreOfAServerTest = CoreTest;
+// One way each, the usual one.
+using CoreOfAProgramTest = CoreTest;
 
-TEST_F(CoreOfAServerTest, RedisUnderLoad) {
+TEST_F(CoreOfAProgramTest, SixtyFourThreads) {
+  Subprocess target({TestTarget("threads_target")});
+  ASSERT_TRUE(target.WaitForOut("\n")) << target.Err();
+  const auto descriptors = DescriptorsOf(target.pid());
+  const CommandOutcome outcome = RunCore(target.pid(), core(), WithWitnesses({"--via", "wp"}));
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  const auto file = ExpectCoreOfTheInstant(outcome);
+  ASSERT_NE(file, nullptr);
+  EXPECT_EQ(file->threads().size(), 64u);
+  ExpectAllAtTheirPositions(*file, positions(), target.pid());
+  EXPECT_EQ(TracesLeftOn(target.pid(), descriptors), "");
+}
+
+TEST_F(CoreOfAProgramTest, BlockedInSystemCalls) {
+  Subprocess target({TestTarget("blocked_target")});
+  const std::map<pid_t, long> calls = AwaitBlocked(target);
+  ASSERT_EQ(calls.size(), kBlockedThreads);
+  const auto descriptors = DescriptorsOf(target.pid());
+  const CommandOutcome outcome = RunCore(target.pid(), core(), WithWitnesses({"--via", "wp"}));
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  const auto file = ExpectCoreOfTheInstant(outcome);
+  ASSERT_NE(file, nullptr);
+  ExpectAllAtTheirPositions(*file, positions(), target.pid());
+  for (const CoreThread& thread : file->threads()) {
+    ASSERT_TRUE(calls.contains(thread.tid()));
+    // Some calls the kernel begins anew by one of its own, when they were interrupted before.
+    const auto call = static_cast<long>(thread.registers.orig_rax);
+    EXPECT_TRUE(call == calls.at(thread.tid()) || call == SYS_restart_syscall) << call;
+  }
+  EXPECT_EQ(TracesLeftOn(target.pid(), descriptors), "");
+}
+
+// The summary names what others could have written meanwhile. It is in the core all the same.
+TEST_F(CoreOfAProgramTest, MemorySharedWithAnotherProcess) {
+  STILLFRAME_REQUIRE(MissingProgram("python3"));
+  Subprocess python({"python3", "-c",
+                     "import mmap,os\n"
+                     "m=mmap.mmap(-1,4<<20)\n"
+                     "for i in range(0,4<<20,4096): m[i]=7\n"
+                     "r,w=os.pipe()\n"
+                     "if os.fork()==0:\n"
+                     "  os.close(w)\n"
+                     "  os.read(r,1)\n"
+                     "  os._exit(0)\n"
+                     "print('ready',flush=True)\n"
+                     "while True: m[0]=(m[0]+1)&255\n"});
+  ASSERT_TRUE(python.WaitForOut("ready")) << python.Err();
+  const CommandOutcome outcome = RunCore(python.pid(), core(), WithWitnesses({"--via", "wp"}));
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  size_t shared = 0;
+  for (const auto& range : outcome.json["skipped"]) shared += range["reason"] == "shared" ? 1 : 0;
+  EXPECT_GT(shared, 0u) << outcome.json["skipped"];
+  ExpectCoreOfTheInstant(outcome);
+  EXPECT_TRUE(python.IsRunning()) << python.Err();
+}
+
+TEST_F(CoreOfAProgramTest, Node) {
+  STILLFRAME_REQUIRE(MissingProgram("node"));
+  Subprocess node({"node", "-e",
+                   "const held=[];"
+                   "for(let i=0;i<200;i++) held.push(Buffer.alloc(65536,i%251));"
+                   "let turn=0, made=[];"
+                   "setInterval(()=>{for(let i=0;i<20;i++){held[turn++%200].fill(turn%251);"
+                   "made.push({turn}); if(made.length>50000) made=[]}},1);"
+                   "console.log('ready')"});
+  ASSERT_TRUE(node.WaitForOut("ready")) << node.Err();
+  const auto descriptors = DescriptorsOf(node.pid());
+  const CommandOutcome outcome = RunCore(node.pid(), core(), WithWitnesses({"--via", "wp"}));
+  ASSERT_TRUE(outcome.exit_code == kExitDone || outcome.exit_code == kExitLost) << outcome.err;
+  const auto file = ExpectCoreOfTheInstant(outcome);
+  ASSERT_NE(file, nullptr);
+  EXPECT_GT(file->threads().size(), 5u);
+  ExpectAllAtTheirPositions(*file, positions(), node.pid());
+  EXPECT_TRUE(node.IsRunning()) << node.Err();
+  EXPECT_EQ(TracesLeftOn(node.pid(), descriptors), "");
+}
+
+TEST_F(CoreOfAProgramTest, RedisUnderLoad) {
   STILLFRAME_REQUIRE(MissingProgram("redis-server"));
   const auto redis = RedisServer::Start();
   ASSERT_NE(redis, nullptr);

@@ -87,7 +87,7 @@ TEST_F(CoreLostTest, LostPagesCannotBeReadAndTheirNeighboursCan) {
   ASSERT_EQ(outcome.exit_code, kExitLost) << outcome.err << outcome.out;
   const auto file = ExpectCoreOfTheInstant(outcome);
   ASSERT_NE(file, nullptr);
-  const std::vector<AddressRange> lost = RangesIn(outcome.json, {"lost"});
+  const std::vector<AddressRange> lost = LostIn(outcome.json);
   ASSERT_FALSE(lost.empty());
   EXPECT_GT(outcome.json["pages"]["lost"], 0);
 

@@ -106,6 +106,20 @@ class CoreParityTest : public CoreTest {
     return stacks.out;
   }
 
+  // Where our core has `text`, as gdb takes addresses.
+  std::string AddressOf(const std::string& text) const {
+    const auto address = ours_file_->Find(text);
+    if (!address) ADD_FAILURE() << "'" << text << "' is not in the core";
+    return std::to_string(address.value_or(TargetAddress{}).value);
+  }
+
+  // That gdb found words there, and not just zeros.
+  static void ExpectMemory(const std::string& answer) {
+    EXPECT_EQ(answer.find("Cannot access"), std::string::npos) << answer;
+    EXPECT_EQ(answer.find("No symbol"), std::string::npos) << answer;
+    EXPECT_GT(CountOf(answer, "\t0x"), CountOf(answer, "\t0x0000000000000000")) << answer;
+  }
+
   // How often `text` stands in `in`.
   static size_t CountOf(const std::string& in, const std::string& text) {
     size_t count = 0;

@@ -7,6 +7,7 @@
 #include <map>
 #include <sstream>
 
+#include "blocked.h"
 #include "support/redis_server.h"
 
 namespace stillframe::test {
@@ -45,28 +46,23 @@ TEST_F(CoreParityTest, SixtyFourThreadsWithDeepStacks) {
 
 TEST_F(CoreParityTest, BlockedInSystemCalls) {
   Subprocess target({TestTarget("blocked_target")});
-  constexpr size_t kThreads = 8;
-  ASSERT_TRUE(Eventually([&] { return CountOf(target.Out(), "\n") == kThreads; }));
-  // The last one is on its way into the kernel.
-  ASSERT_TRUE(Eventually([&] { return StateOf(target.pid()) == 'S'; }));
-  std::map<pid_t, long> calls;
-  for (const std::string& line : Lines(target.Out())) {
-    std::istringstream words(line);
-    std::string ready;
-    pid_t tid = 0;
-    words >> ready >> tid;
-    words >> calls[tid];
-  }
+  const std::map<pid_t, long> calls = AwaitBlocked(target);
+  ASSERT_EQ(calls.size(), kBlockedThreads);
   ASSERT_NO_FATAL_FAILURE(TakeBoth(target, {"--via", "stop"}));
   const std::vector<std::string> answers =
-      ExpectSameAnswers({"print word", "thread apply all print $orig_rax"});
+      ExpectSameAnswers({"print word", "thread apply all print $orig_rax", "print held->text",
+                         "print held->numbers", "x/256xg held"});
   EXPECT_NE(answers[0].find("in_epoll"), std::string::npos) << answers[0];
-  ASSERT_EQ(ours().threads().size(), kThreads);
+  const size_t common = CommonCommands().size();
+  EXPECT_NE(answers[common].find("= 1\n"), std::string::npos) << answers[common];
+  EXPECT_NE(answers[common + 2].find("a string of a blocked program"), std::string::npos)
+      << answers[common + 2];
+  EXPECT_NE(answers[common + 3].find(", 63000189}"), std::string::npos) << answers[common + 3];
+  ASSERT_EQ(ours().threads().size(), kBlockedThreads);
   for (const CoreThread& thread : ours().threads()) {
     const auto call = static_cast<long>(thread.registers.orig_rax);
-    // glibc takes the newer ones where it can.
-    const long wanted = calls[thread.tid()];
-    EXPECT_EQ(call, wanted) << thread.tid();
+    ASSERT_TRUE(calls.contains(thread.tid()));
+    EXPECT_EQ(call, calls.at(thread.tid())) << thread.tid();
   }
   ExpectStacks();
 }
@@ -92,9 +88,16 @@ TEST_F(CoreParityTest, Python) {
   ASSERT_TRUE(target.WaitForOut("\n")) << target.Err();
   const std::string text = ReadyWords(target)[0];
   ASSERT_NO_FATAL_FAILURE(TakeBoth(target, {"--via", "fork"}));
-  const std::vector<std::string> answers = ExpectSameAnswers({"x/s " + text, "x/512xg " + text});
-  EXPECT_NE(answers[CommonCommands().size()].find("bytes that a debugger"), std::string::npos)
-      << answers[CommonCommands().size()];
+  const std::vector<std::string> answers =
+      ExpectSameAnswers({"x/s " + text, "x/512xg " + text, "x/4xg &_Py_NoneStruct",
+                         "x/64xg &_PyRuntime", "x/s **(char***)&environ"});
+  const size_t common = CommonCommands().size();
+  EXPECT_NE(answers[common].find("bytes that a debugger"), std::string::npos) << answers[common];
+  // No debug symbols are needed for where a global is, and what is there.
+  ExpectMemory(answers[common + 2]);
+  ExpectMemory(answers[common + 3]);
+  EXPECT_NE(answers[common + 4].find("=", answers[common + 4].find('"')), std::string::npos)
+      << answers[common + 4];
   EXPECT_EQ(CountOf(answers[3], "(LWP "), 5u) << answers[3];
   ExpectStacks();
 }
@@ -104,12 +107,20 @@ TEST_F(CoreParityTest, Node) {
   Subprocess target({"node", "-e",
                      "const held=[];"
                      "for(let i=0;i<200;i++) held.push(Buffer.alloc(65536,i%251));"
+                     "const text=Buffer.from(['bytes','that','node','keeps'].join(' '));"
                      "let turn=0;"
-                     "setInterval(()=>{held[turn++%200].fill(turn%251)},1);"
+                     "setInterval(()=>{held[turn++%200].fill(turn%251);text[0]=98},1);"
                      "setTimeout(()=>console.log('ready'),300)"});
   ASSERT_TRUE(target.WaitForOut("\n")) << target.Err();
   ASSERT_NO_FATAL_FAILURE(TakeBoth(target, {"--via", "precopy"}));
-  const std::vector<std::string> answers = ExpectSameAnswers({});
+  const std::string text = AddressOf("bytes that node keeps");
+  const std::vector<std::string> answers = ExpectSameAnswers(
+      {"x/4xg &environ", "x/s **(char***)&environ", "x/s " + text, "x/512xg " + text});
+  const size_t common = CommonCommands().size();
+  ExpectMemory(answers[common]);
+  ExpectMemory(answers[common + 3]);
+  EXPECT_NE(answers[common + 2].find("bytes that node keeps"), std::string::npos)
+      << answers[common + 2];
   EXPECT_GT(CountOf(answers[0], "Thread "), 5u) << answers[0];
   EXPECT_NE(answers[0].find("uv_run"), std::string::npos) << answers[0];
 }
@@ -119,6 +130,7 @@ TEST_F(CoreParityTest, RedisUnderLoad) {
   const auto redis = RedisServer::Start();
   ASSERT_NE(redis, nullptr);
   redis->Fill(50'000, 500);
+  EXPECT_EQ(redis->Ask({"set", "held", "a value that redis keeps"}), "OK\n");
   const auto load = redis->StartLoad();
   ASSERT_NO_FATAL_FAILURE(TakeBoth(redis->process(), {"--instant", "late"}));
   // A heap that is no [heap]: the memory of the dataset.
@@ -128,9 +140,19 @@ TEST_F(CoreParityTest, RedisUnderLoad) {
   }
   ASSERT_NE(largest, nullptr);
   const uint64_t middle = largest->range.begin.value + largest->file_size / 2;
-  const std::vector<std::string> answers =
-      ExpectSameAnswers({"x/4096xg " + std::to_string(middle), "info symbol $pc"});
-  EXPECT_GT(CountOf(answers[CommonCommands().size()], "0x"), 4096u);
+  const std::string text = AddressOf("a value that redis keeps");
+  const std::vector<std::string> answers = ExpectSameAnswers(
+      {"x/4096xg " + std::to_string(middle), "info symbol $pc", "print *(int*)&server",
+       "x/512xg &server", "x/s " + text, "x/512xg " + text});
+  const size_t common = CommonCommands().size();
+  EXPECT_GT(CountOf(answers[common], "0x"), 4096u);
+  // It begins with the process's own id.
+  EXPECT_NE(answers[common + 2].find("= " + std::to_string(redis->pid()) + "\n"), std::string::npos)
+      << answers[common + 2];
+  ExpectMemory(answers[common + 3]);
+  ExpectMemory(answers[common + 5]);
+  EXPECT_NE(answers[common + 4].find("a value that redis keeps"), std::string::npos)
+      << answers[common + 4];
   EXPECT_NE(ExpectStacks(), "");
 }
 

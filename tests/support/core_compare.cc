@@ -29,6 +29,13 @@ std::string Hex(TargetAddress address) {
 
 std::string Text(AddressRange range) { return Hex(range.begin) + " to " + Hex(range.end); }
 
+// The first page is in the file, and begins as an ELF file does.
+bool HasElfHeaderOnly(const CoreFile& core, const CoreSegment& segment) {
+  std::byte magic[SELFMAG];
+  return segment.file_size == kPageSize.count && core.Read(segment.range.begin, magic) &&
+         std::memcmp(magic, ELFMAG, SELFMAG) == 0;
+}
+
 class Comparison {
  public:
   Comparison(const std::string& directory, const CoreFile& core,
@@ -81,15 +88,9 @@ class Comparison {
       report_.lost += AddressRange{missing.begin, std::min(it->end, missing.end)}.pages();
       missing.begin = it->end;
     }
-    if (!missing.empty() && (segment == nullptr || !IsElfHeader(*segment))) {
+    if (!missing.empty() && (segment == nullptr || !HasElfHeaderOnly(core_, *segment))) {
       Difference(Text(missing) + " (" + name + ") is not in the core and not said to be left out");
     }
-  }
-
-  bool IsElfHeader(const CoreSegment& segment) const {
-    std::byte magic[SELFMAG];
-    return segment.file_size == kPageSize.count && core_.Read(segment.range.begin, magic) &&
-           std::memcmp(magic, ELFMAG, SELFMAG) == 0;
   }
 
   Result<void> CompareSaved(const OracleRange& range, AddressRange saved) {
@@ -189,12 +190,28 @@ std::string WrongInMapping(const MapsLine& line, std::span<const CoreSegment> se
   return "";
 }
 
+std::string WrongSize(const CoreFile& core, const CoreSegment& segment,
+                      const std::vector<AddressRange>& left_out) {
+  if (IsCovered(segment.range, left_out)) {
+    return segment.file_size == 0 ? "" : Text(segment.range) + " was left out, and is in the file";
+  }
+  if (segment.contents() == segment.range || HasElfHeaderOnly(core, segment)) return "";
+  return "of " + Text(segment.range) + " the file holds " + std::to_string(segment.file_size) +
+         " bytes only";
+}
+
 std::string LostButThere(const CoreFile& core, AddressRange lost) {
   for (const CoreSegment& segment : core.segments()) {
     if (segment.range.empty() || !segment.range.Overlaps(lost)) continue;
     return Text(lost) + " was lost, and is in the segment " + Text(segment.range);
   }
   return "";
+}
+
+// Of an entry of one of the lists of a summary.
+AddressRange RangeOf(const nlohmann::json& entry) {
+  return {{std::stoull(entry["begin"].get<std::string>(), nullptr, 0)},
+          {std::stoull(entry["end"].get<std::string>(), nullptr, 0)}};
 }
 
 // Where each thread of a program with this same glibc is told by the kernel on which CPU it runs.
@@ -210,15 +227,20 @@ std::vector<AddressRange> CpuFields(const CoreFile& core) {
 
 }  // namespace
 
-std::vector<AddressRange> RangesIn(const nlohmann::json& summary,
-                                   const std::vector<std::string>& names) {
+std::vector<AddressRange> LeftOutIn(const nlohmann::json& summary) {
   std::vector<AddressRange> ranges;
-  for (const std::string& name : names) {
-    for (const nlohmann::json& range : summary[name]) {
-      ranges.push_back({{std::stoull(range["begin"].get<std::string>(), nullptr, 0)},
-                        {std::stoull(range["end"].get<std::string>(), nullptr, 0)}});
+  for (const nlohmann::json& range : summary["skipped"]) {
+    const std::string reason = range["reason"];
+    if (reason == "filter" || reason == "dontdump" || reason == "io") {
+      ranges.push_back(RangeOf(range));
     }
   }
+  return ranges;
+}
+
+std::vector<AddressRange> LostIn(const nlohmann::json& summary) {
+  std::vector<AddressRange> ranges;
+  for (const nlohmann::json& range : summary["lost"]) ranges.push_back(RangeOf(range));
   return ranges;
 }
 
@@ -228,6 +250,7 @@ Result<OracleReport> CompareCoreWithOracle(const std::string& directory, const C
 }
 
 std::vector<std::string> WrongInSegments(const CoreFile& core, const std::string& maps,
+                                         const std::vector<AddressRange>& left_out,
                                          const std::vector<AddressRange>& lost) {
   std::vector<std::string> wrong;
   const auto note = [&](const std::string& text) {
@@ -247,6 +270,7 @@ std::vector<std::string> WrongInSegments(const CoreFile& core, const std::string
     first = last;
   }
   if (first != segments.size()) note(Text(segments[first].range) + " was no mapping");
+  for (const CoreSegment& segment : segments) note(WrongSize(core, segment, left_out));
   for (const AddressRange& range : lost) note(LostButThere(core, range));
   return wrong;
 }

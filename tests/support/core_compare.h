@@ -14,9 +14,11 @@
 
 namespace stillframe::test {
 
-// The ranges of the lists `names` of a summary ("skipped", "lost").
-std::vector<AddressRange> RangesIn(const nlohmann::json& summary,
-                                   const std::vector<std::string>& names);
+// The mappings of which a summary says that nothing is saved. Its list "skipped" names others too:
+// those that were saved another way than asked for, and what can't be read, which is zeros.
+std::vector<AddressRange> LeftOutIn(const nlohmann::json& summary);
+// Those of the list "lost".
+std::vector<AddressRange> LostIn(const nlohmann::json& summary);
 
 // Every page that the oracle knows must be in the core with the same bytes, or in one of `unsaved`,
 // or lie behind the ELF header of a file of which the core holds the first page only.
@@ -25,8 +27,10 @@ Result<OracleReport> CompareCoreWithOracle(const std::string& directory, const C
 
 // `maps`: the text of /proc/PID/maps at the instant. One segment for each mapping, with its flags,
 // but where pages of it are `lost`: these are in none, and an empty one stands where they begin.
-// What is wrong, at most 16.
+// The file holds all of each segment, nothing of those of `left_out`, and of an ELF file it may be
+// the first page only. What is wrong, at most 16.
 std::vector<std::string> WrongInSegments(const CoreFile& core, const std::string& maps,
+                                         const std::vector<AddressRange>& left_out,
                                          const std::vector<AddressRange>& lost);
 
 // Where two cores of a process that stood still differ within `range`, which both must have: the

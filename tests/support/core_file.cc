@@ -156,6 +156,21 @@ bool CoreFile::Read(TargetAddress address, std::span<std::byte> into) const {
   return true;
 }
 
+std::optional<TargetAddress> CoreFile::Find(std::string_view text) const {
+  constexpr uint64_t kChunk = 1 << 20;
+  std::string chunk;
+  for (const CoreSegment& segment : segments_) {
+    // Chunks overlap, so that none cuts the text in two.
+    for (uint64_t at = 0; at < segment.file_size; at += kChunk) {
+      chunk.resize(std::min(kChunk + text.size(), segment.file_size - at));
+      if (!Read(segment.range.begin + Bytes{at}, std::as_writable_bytes(std::span(chunk)))) break;
+      const size_t place = chunk.find(text);
+      if (place != std::string::npos) return segment.range.begin + Bytes{at + place};
+    }
+  }
+  return std::nullopt;
+}
+
 std::string CoreFile::WrongInHeaders() const {
   if (program_headers_ != segments_.size() + 1) return "there is not just one PT_NOTE";
   if (threads_.empty()) return "there is no thread";

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,6 +69,9 @@ class CoreFile {
   const CoreSegment* SegmentAt(TargetAddress address) const;
   // False unless all of it is in the file.
   bool Read(TargetAddress address, std::span<std::byte> into) const;
+
+  // Where `text` stands for the first time in what the file holds; none where it doesn't.
+  std::optional<TargetAddress> Find(std::string_view text) const;
 
   // Where the first segment behind `address` begins, or the end of all memory.
   TargetAddress NextSegment(TargetAddress address) const;

@@ -43,6 +43,12 @@ std::map<int, std::string> DescriptorsOf(pid_t pid) {
   return descriptors;
 }
 
+long CallOf(pid_t pid, pid_t thread) {
+  std::istringstream text(ReadFile(ProcPath(pid) + "/task/" + std::to_string(thread) + "/syscall"));
+  long number = -1;
+  return text >> number ? number : -1;
+}
+
 std::vector<pid_t> ThreadsOf(pid_t pid) {
   std::vector<pid_t> threads;
   std::error_code error;

@@ -16,6 +16,9 @@ std::string StatusField(pid_t pid, const std::string& field);
 char StateOf(pid_t pid);
 // Descriptor -> what it points at.
 std::map<int, std::string> DescriptorsOf(pid_t pid);
+// The number of the system call that a thread of it is blocked in; -1 when it runs, is on its way
+// into or out of the kernel, or is gone.
+long CallOf(pid_t pid, pid_t thread);
 std::vector<pid_t> ThreadsOf(pid_t pid);
 std::vector<pid_t> ChildrenOf(pid_t pid);
 

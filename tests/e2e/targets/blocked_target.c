@@ -1,7 +1,7 @@
 // Threads that are blocked in system calls, each in another one: blocked_target
 //
-// Prints "ready TID NUMBER" for each thread, in its own words, right before it makes the call; the
-// main thread comes last.
+// Prints "ready TID NUMBER" for each thread, in its own words, right before it makes the call.
+// `held` has memory of the heap that a debugger can be asked for.
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,6 +19,18 @@
 
 static int ends[2];
 static int word = 1;
+
+struct held {
+  const char* text;
+  long numbers[64];
+};
+struct held* held;
+
+static void hold(void) {
+  held = malloc(sizeof(*held));
+  held->text = strdup("a string of a blocked program");
+  for (long i = 0; i < 64; ++i) held->numbers[i] = i * 1000003;
+}
 
 static void say(long number) {
   char line[64];
@@ -87,12 +100,12 @@ int main(void) {
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+  hold();
   if (pipe(ends) != 0) return 1;
   for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); ++i) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, calls[i], NULL) != 0) return 1;
   }
-  usleep(100000);
   in_read(NULL);
   return 0;
 }

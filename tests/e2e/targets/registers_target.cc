@@ -3,12 +3,15 @@
 //
 // Each of SPINNERS threads counts in rax and stores the count on its stack, so that register and
 // memory tell of one and the same instant. The writer writes MIB MiB of private, shared and file
-// memory, page by page in no order. Prints "ready COUNT STORE JUMP AVX": the addresses of the three
-// instructions of the loop, and whether ymm registers are held (1) or xmm registers only (0).
+// memory, page by page in no order. Prints "ready COUNT STORE JUMP AVX" when all of them count: the
+// addresses of the three instructions of the loop, and whether ymm registers are held (1) or xmm
+// registers only (0).
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,8 +21,10 @@
 
 #include "targets/held_registers.h"
 
-// Does not return. rdi: what to hold; esi: whether there are ymm registers.
-extern "C" [[noreturn]] void HoldForever(const stillframe::test::HeldRegisters* held, int avx);
+// Does not return. rdi: what to hold; esi: whether there are ymm registers; rdx: gets the address
+// of the count when all registers but rax are as they stay.
+extern "C" [[noreturn]] void HoldForever(const stillframe::test::HeldRegisters* held, int avx,
+                                         std::atomic<const std::atomic<uint64_t>*>* count);
 extern "C" const char held_count[];
 extern "C" const char held_store[];
 extern "C" const char held_jump[];
@@ -29,6 +34,7 @@ asm(R"(
   .globl HoldForever, held_count, held_store, held_jump
   .type HoldForever, @function
 HoldForever:
+  mov %rdx, %rax
   ldmxcsr 624(%rdi)
   test %esi, %esi
   jz 1f
@@ -81,8 +87,9 @@ HoldForever:
   mov 96(%rdi), %r14
   mov 104(%rdi), %r15
   mov 32(%rdi), %rdi
+  pushq $0
+  mov %rsp, (%rax)
   xor %eax, %eax
-  push %rax
 held_count:
   inc %rax
 held_store:
@@ -117,6 +124,12 @@ int MakeFile(size_t size) {
   }
 }
 
+// Whether this thread is in its loop: it has stored a count.
+bool Counts(const std::atomic<const std::atomic<uint64_t>*>& place) {
+  const std::atomic<uint64_t>* count = place;
+  return count != nullptr && *count != 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -131,11 +144,12 @@ int main(int argc, char** argv) {
   std::vector<stillframe::test::HeldRegisters> held;
   for (size_t i = 0; i < spinners; ++i) held.push_back(stillframe::test::HeldBy(i));
   std::vector<std::thread> threads;
-  for (const auto& registers : held) {
-    threads.emplace_back([&registers, avx] { HoldForever(&registers, avx); });
+  std::vector<std::atomic<const std::atomic<uint64_t>*>> counts(spinners);
+  for (size_t i = 0; i < spinners; ++i) {
+    threads.emplace_back([&, i] { HoldForever(&held[i], avx, &counts[i]); });
   }
   threads.emplace_back([&] { WriteForever(kinds, size / 8); });
-  usleep(100'000);
+  while (!std::all_of(counts.begin(), counts.end(), Counts)) usleep(1000);
   std::printf("ready %zu %zu %zu %d\n", reinterpret_cast<size_t>(held_count),
               reinterpret_cast<size_t>(held_store), reinterpret_cast<size_t>(held_jump), avx);
   std::fflush(stdout);

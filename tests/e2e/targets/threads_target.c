@@ -3,7 +3,7 @@
 // Each thread has a stack of its own depth and waits in a way of its own: for a condition, for a
 // pipe, for a time, or not at all. Globals, memory of each thread, and lists on the heap hold
 // values that a debugger can be asked for. Prints "ready ADDRESS" (of a string on the heap) when
-// every thread is where it stays.
+// every thread is where it stays, the main thread too.
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -38,6 +38,7 @@ static volatile int staying = 1;  // nobody says otherwise
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
 static int pipe_ends[2];
+static char* heap_text;
 
 static struct node* make_list(int first, int count) {
   struct node* list = NULL;
@@ -57,7 +58,10 @@ static void stay(int kind) {
   char byte;
   // A vector register that nobody else uses is another one in each thread.
   __asm__ volatile("movq %0, %%xmm9" : : "r"((uint64_t)thread_number << 32 | 0x5eed) : "xmm9");
-  ++waiting;
+  if (++waiting == kThreads) {
+    printf("ready %p\n", (void*)heap_text);
+    fflush(stdout);
+  }
   if (kind == 0) pthread_mutex_lock(&mutex);
   while (staying) {
     const struct timespec hour = {.tv_sec = 3600, .tv_nsec = 0};
@@ -102,7 +106,7 @@ int main(void) {
   global_state.list = make_list(1, kNodes);
   for (unsigned i = 0; i < 16; ++i) global_state.table[i] = UINT64_C(0x0101010101010101) * i;
   zeros[sizeof(zeros) / 2] = 'z';
-  char* text = strdup("a string on the heap");
+  heap_text = strdup("a string on the heap");
   if (pipe(pipe_ends) != 0) return 1;
   // Small stacks: gcore writes all of each.
   pthread_attr_t attributes;
@@ -113,10 +117,5 @@ int main(void) {
     if (pthread_create(&thread, &attributes, run, (void*)(intptr_t)i) != 0) return 1;
   }
   thread_number = 42;
-  while (waiting < kThreads - 1) usleep(1000);
-  // The last of them is on its way into the kernel.
-  usleep(50000);
-  printf("ready %p\n", (void*)text);
-  fflush(stdout);
   return go_deep(100, kThreads - 1, global_state.list);
 }
