@@ -74,8 +74,9 @@ SaveSummary PauseOnce(BusyChild& child, bool repeats) {
   return session->Summary();
 }
 
-void NoteSeen(const BusyChild::Seen& seen, Columns* columns) {
-  columns->outside.push_back(Microseconds(seen.instant));
+void NoteSeen(const BusyChild::Seen& seen, const SaveSummary& summary, Columns* columns) {
+  // What we do ourselves at the instant is no part of the pause.
+  columns->outside.push_back(Microseconds(seen.instant - summary.at_instant));
   columns->for_cpu.push_back(Microseconds(seen.for_cpu));
   columns->gap.push_back(Microseconds(seen.gap));
   columns->early.push_back(Microseconds(seen.early));
@@ -90,7 +91,7 @@ Columns Measure(const Habits& habits, bool repeats, int rounds) {
     const TimePoint begin = MonotonicClock().Now();
     const SaveSummary summary = PauseOnce(child, repeats);
     const Duration took = MonotonicClock().Now() - begin;
-    NoteSeen(child.TakeSeen(), &columns);
+    NoteSeen(child.TakeSeen(), summary, &columns);
     if (habits.maps) {
       std::this_thread::sleep_for(took);
       columns.without.push_back(Microseconds(child.TakeSeen().early));
