@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr Bytes kStretch = KiB(256);
 constexpr size_t kMapped = 64;         // mappings at a time
 constexpr int kMostWaits = 2000;       // of a millisecond
+constexpr int64_t kNoWait = 20'000;    // ns between two looks at the clock
 constexpr Bytes kDiscarded = MiB(64);  // what is discarded is part of that
 
 int64_t Now() { return MonotonicClock().Now().time_since_epoch().count(); }
@@ -81,7 +83,6 @@ BusyChild::BusyChild(const Habits& habits) {
 }
 
 void BusyChild::NoteInstant() {
-  shared_->delay_ns = DelayOf(pid(), shared_->clock_tid);
   shared_->after = true;
   shared_->instants.fetch_add(1);
 }
@@ -150,21 +151,27 @@ void BusyChild::Write(std::byte* memory, const Habits& habits, int index) const 
 }
 
 void BusyChild::WatchClock() const {
+  const auto delay_so_far = [] { return DelayOf(getpid(), gettid()); };
   uint64_t instants = shared_->instants;
+  int64_t delay = delay_so_far();
   shared_->clock_tid = gettid();
   for (int64_t before = Now();;) {
     const int64_t now = Now();
     const uint64_t by_now = shared_->instants.load(std::memory_order_relaxed);
     if (by_now == instants) {
       Raise(shared_->gap_ns, now - before);
-      before = now;
+      // Whoever had a CPU all the time waited for none.
+      const bool ran = now - before < kNoWait;
+      if (!ran) delay = delay_so_far();
+      before = ran ? now : Now();
       continue;
     }
     instants = by_now;
     // A new look: it is mostly while it reads the clock that a thread is stopped, and then `now` is
     // of before.
     const int64_t after = Now();
-    shared_->for_cpu_ns = DelayOf(getpid(), gettid()) - shared_->delay_ns;
+    const int64_t waited = delay_so_far();
+    shared_->for_cpu_ns = waited - std::exchange(delay, waited);
     shared_->instant_ns = after - before;
     before = Now();
   }

@@ -40,7 +40,7 @@ class BusyChild {
   // What the thread that reads the clock, and the one that maps, saw since the last call.
   struct Seen {
     Duration instant{0};  // between two looks at the clock, one before the instant, one after
-    Duration for_cpu{0};  // part of it: ready to run after the instant, and waiting for a CPU
+    Duration for_cpu{0};  // part of it: ready to run, and waiting for a CPU
     Duration gap{0};      // the longest other time between two looks
     Duration early{0};    // the longest call that mapped or unmapped, before the instant
     Duration late{0};     // and after it; one that was stopped in the middle counts in neither
@@ -58,7 +58,6 @@ class BusyChild {
     int64_t fork_ns = 0;
     std::atomic<pid_t> clock_tid = 0;
     std::atomic<uint64_t> instants = 0;
-    std::atomic<int64_t> delay_ns = 0;  // of the thread that reads the clock, at the instant
     std::atomic<int64_t> instant_ns = 0;
     std::atomic<int64_t> for_cpu_ns = 0;
     std::atomic<int64_t> gap_ns = 0;
