@@ -84,18 +84,17 @@ int PlacedStore::PunchHole(uint64_t offset, Bytes size) {
   return 0;
 }
 
-Result<void> PlacedStore::Erase(uint64_t offset, Bytes size) {
-  if (size.count == 0 || PunchHole(offset, size) == 0) return {};
-  // Whatever was in the way of a hole, zeros do as well, and say what is wrong if they don't.
+bool PlacedStore::MakeHole(uint64_t offset, Bytes size) {
+  return size.count == 0 || PunchHole(offset, size) == 0;
+}
+
+Result<void> PlacedStore::WriteZeros(uint64_t offset, Bytes size) {
+  // Whatever was in the way of a hole, they say what is wrong if they can't be written.
   for (uint64_t done = 0; done < size.count; done += kZeros.size()) {
     const auto piece = std::span(kZeros).first(std::min(size.count - done, kZeros.size()));
     STILLFRAME_TRY(WriteAt(offset + done, piece));
   }
   return {};
-}
-
-void PlacedStore::Discard(uint64_t offset, Bytes size) {
-  if (size.count > 0) PunchHole(offset, size);
 }
 
 Result<void> PlacedStore::Copy(uint64_t from, uint64_t to, Bytes size) {

@@ -39,10 +39,10 @@ class PlacedStore {
 
   // May block; no allocation of more than a few bytes.
   Result<void> WriteAt(uint64_t offset, std::span<const std::byte> bytes);
-  // Makes what stands there read as zeros: a hole, where the file system can.
-  Result<void> Erase(uint64_t offset, Bytes size);
-  // The same for what nobody will read: where there can be no hole it stays.
-  void Discard(uint64_t offset, Bytes size);
+  // Makes what stands there read as zeros, as a hole. False where there can be none, and nothing
+  // was done: WriteZeros does it as well, and goes to the disk.
+  bool MakeHole(uint64_t offset, Bytes size);
+  Result<void> WriteZeros(uint64_t offset, Bytes size);
   // The two places must not overlap.
   Result<void> Copy(uint64_t from, uint64_t to, Bytes size);
   // Cuts the file off, or makes it larger by a hole. Says kOutput at once where the file system

@@ -412,6 +412,24 @@ TEST_F(CoreWriterTest, ThePacerIsAskedForAllThatGoesOut) {
   EXPECT_EQ(asked, sink_->counters().written.count);
 }
 
+TEST_F(CoreWriterTest, ThePacerIsAskedForZerosTooWhereThereAreNoHoles) {
+  Open({.holes = false});
+  uint64_t asked = 0;
+  sink_->SetPacer(
+      [&asked](Bytes bytes) -> Result<void> {
+        EXPECT_LE(bytes.count, 2 * kPage);
+        asked += bytes.count;
+        return {};
+      },
+      Bytes{2 * kPage});
+  ASSERT_TRUE(sink_->AllowRepeats());
+  Expect(Expectation::kSoFar);
+  Write(0x10000, PatternPages(1, 4));
+  ASSERT_TRUE(sink_->Zero(Range(0x10000, 0x14000)));
+  EXPECT_EQ(asked, 8 * kPage);
+  EXPECT_EQ(asked, sink_->counters().written.count);
+}
+
 TEST_F(CoreWriterTest, AnErrorOfThePacerEndsIt) {
   sink_->SetPacer([](Bytes) { return Fail(ErrorCode::kInterrupted, "enough"); }, MiB(1));
   Expect(Expectation::kSettled);

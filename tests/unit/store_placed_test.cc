@@ -97,7 +97,9 @@ TEST_P(PlacedStoreTest, ErasedItReadsAsZeros) {
   ASSERT_TRUE(store);
   const std::string text(300'000, 'x');
   ASSERT_TRUE((*store)->WriteAt(0, BytesOf(text)));
-  ASSERT_TRUE((*store)->Erase(4096, Bytes{200'000}));
+  if (!(*store)->MakeHole(4096, Bytes{200'000})) {
+    ASSERT_TRUE((*store)->WriteZeros(4096, Bytes{200'000}));
+  }
   ASSERT_TRUE((*store)->Publish());
   EXPECT_TRUE(test::ReadFile(path_) == std::string(4096, 'x') + std::string(200'000, '\0') +
                                            std::string(300'000 - 4096 - 200'000, 'x'));
@@ -168,17 +170,17 @@ TEST(PlacedStore, AHoleGivesTheDiskBack) {
   ASSERT_TRUE(store);
   ASSERT_TRUE((*store)->WriteAt(0, BytesOf(std::string(1 << 20, 'x'))));
   ASSERT_TRUE((*store)->WriteAt(GiB(8).count, BytesOf(std::string(1 << 20, 'y'))));
-  (*store)->Discard(0, Bytes{1 << 20});
+  EXPECT_TRUE((*store)->MakeHole(0, Bytes{1 << 20}));
   ASSERT_TRUE((*store)->Publish());
   EXPECT_LE(DiskUse(directory / "core"), MiB(1).count + KiB(64).count);
 }
 
-TEST(PlacedStore, WhereThereAreNoHolesWhatIsDiscardedStays) {
+TEST(PlacedStore, WhereThereAreNoHolesItSaysSoAndNothingIsDone) {
   const test::TempDir directory;
   auto store = PlacedStore::Open(directory / "core", {.holes = false});
   ASSERT_TRUE(store);
   ASSERT_TRUE((*store)->WriteAt(0, BytesOf("abc")));
-  (*store)->Discard(0, Bytes{3});
+  EXPECT_FALSE((*store)->MakeHole(0, Bytes{3}));
   ASSERT_TRUE((*store)->Publish());
   EXPECT_EQ(test::ReadFile(directory / "core"), "abc");
 }

@@ -114,8 +114,9 @@ Result<PageState> CorePages::LostState(std::string_view reason) {
   const auto found = std::find(reasons_.begin(), reasons_.end(), reason);
   const auto number = static_cast<size_t>(found - reasons_.begin());
   if (number == PageState::kMostReasons) {
-    return Fail(ErrorCode::kInternal,
-                "writing the core: too many different reasons for lost pages");
+    return Fail(ErrorCode::kUnsupported, "writing the core: more than " +
+                                             std::to_string(PageState::kMostReasons) +
+                                             " different reasons for lost pages");
   }
   if (found == reasons_.end()) reasons_.emplace_back(reason);
   return PageState::Lost(number);
@@ -133,10 +134,17 @@ Result<void> CorePages::Mark(const FilePlace& place, PageState state) {
                   "writing the core: the page at " + Hex(page) + " is there twice");
     }
     if (!run.state.is_data() || state.is_data()) return {};
-    return store_.Erase(run.first * kPage, Bytes{run.count * kPage});
+    return Erase(run.first * kPage, run.count * kPage);
   };
   STILLFRAME_TRY(ForEachRun(states_, first, count, check));
   return states_.Set(first, count, state);
+}
+
+Result<void> CorePages::Erase(uint64_t offset, uint64_t size) {
+  if (store_.MakeHole(offset, Bytes{size})) return {};
+  return pacing_.InPieces(size, [&](uint64_t at, uint64_t piece) {
+    return store_.WriteZeros(offset + at, Bytes{piece});
+  });
 }
 
 Result<void> CorePages::Complete(std::span<const SavedMapping> mappings) {
@@ -190,7 +198,7 @@ Result<void> CorePages::MoveRun(uint64_t from, uint64_t to, uint64_t pages, Page
     STILLFRAME_TRY(pacing_.InPieces(size, [&](uint64_t at, uint64_t piece) {
       return store_.Copy(source + at, target + at, Bytes{piece});
     }));
-    store_.Discard(source, Bytes{size});
+    store_.MakeHole(source, Bytes{size});
   }
   return {};
 }
@@ -227,7 +235,7 @@ void CorePages::DiscardLeftovers() {
   uint64_t at = contents_;
   for (const FilePlace& place : by_offset) {
     const auto discard = [this](const PageStates::Run& run) -> Result<void> {
-      if (run.state.is_data()) store_.Discard(run.first * kPage, Bytes{run.count * kPage});
+      if (run.state.is_data()) store_.MakeHole(run.first * kPage, Bytes{run.count * kPage});
       return {};
     };
     static_cast<void>(ForEachRun(states_, PageOf(at), PageOf(place.offset - at), discard));

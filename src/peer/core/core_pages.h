@@ -64,6 +64,7 @@ class CorePages {
   Result<void> Outside(TargetAddress address) const;
   Result<void> WriteTo(const FilePlace& place, std::span<const std::byte> pages, PageSource source);
   Result<void> Mark(const FilePlace& place, PageState state);
+  Result<void> Erase(uint64_t offset, uint64_t size);
   Result<PageState> LostState(std::string_view reason);
   Result<void> MoveFormer();
   // What `former` tells of pages that stand at `place` now, and of which nothing newer was told.

@@ -18,7 +18,7 @@ namespace stillframe {
 // One byte: untold, zero, data by its source, or lost by the number of its reason.
 class PageState {
  public:
-  static constexpr size_t kMostReasons = 250;
+  static constexpr size_t kMostReasons = 251;
 
   constexpr PageState() = default;
   static constexpr PageState Zero() { return PageState(1); }
