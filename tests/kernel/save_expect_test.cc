@@ -221,7 +221,10 @@ TEST_P(SaveOutOfOrderTest, IsToldOfBeforeTheFirstPageOfTheInstant) {
   EXPECT_TRUE(told_.IsBefore("instant", "settled"));
   EXPECT_NE(told_.state_at_settled, "t") << "the pause does not wait for the sink";
   const bool early = told_.IsBefore("pages", "instant");
-  EXPECT_EQ(early, GetParam() == Via::kPrecopy);
+  // Under write protection where there was much to copy of private mappings of files only: what
+  // the compiler put there may be that much.
+  EXPECT_EQ(early, saved->rounds.count > 0);
+  EXPECT_TRUE(early || GetParam() == Via::kWriteProtect);
   EXPECT_EQ(told_.IsBefore("so far", "pages"), early);
   // Between the instant and what settles it there is nothing.
   const auto instant = std::ranges::find(told_.events, "instant");
