@@ -61,6 +61,17 @@ class ImageReader {
   virtual Result<void> Verify() const = 0;
 };
 
+// What could not be saved, by address.
+inline std::vector<RangeReason> LostRanges(const ImageReader& image) {
+  std::vector<RangeReason> lost;
+  for (const SavedMapping& mapping : image.metadata().mappings) {
+    for (const ImageRun& run : image.Runs(mapping.saved)) {
+      if (run.kind == PageKind::kLost) lost.push_back({run.range, std::string(run.reason)});
+    }
+  }
+  return lost;
+}
+
 }  // namespace stillframe
 
 #endif  // STILLFRAME_IMAGE_READER_H_

@@ -115,7 +115,8 @@ class PageSink {
     static_cast<void>(expectation);
     return {};
   }
-  // Whether it takes pages by rising address only. Saving via kFork and kStop keeps to that.
+  // Whether it takes pages by rising address only. Saving keeps to that where KeepsOrder(via)
+  // says so, and is refused else.
   virtual bool needs_order() const { return false; }
 
   // Bounds the output: `pacer` is asked before each write, of at most `largest` bytes, with what is

@@ -55,6 +55,9 @@ constexpr std::string_view ViaName(Via via) {
   return "";
 }
 
+// Whether pages saved that way can go to a sink by rising address.
+constexpr bool KeepsOrder(Via via) { return via == Via::kFork || via == Via::kStop; }
+
 // When the instant of the image is, under write protection.
 enum class Instant {
   kNow,   // as soon as the memory is armed

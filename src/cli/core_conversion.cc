@@ -91,7 +91,7 @@ class Conversion {
 
   Result<ConvertedCore> Convert() {
     STILLFRAME_ASSIGN(const std::unique_ptr<ImageReader> image, ImageReader::Open(arguments_.from));
-    const CoreOptions options{.lost = LostRangesOf(*image), .memory = MemoryForCore()};
+    const CoreOptions options{.lost = LostRanges(*image), .memory = MemoryForCore()};
     STILLFRAME_ASSIGN(const auto sink, CreateCore(arguments_.output(), options));
     const Interruptible interruptible(*this, *sink);
     const auto cancelled = [this] { return cancelled_.load(std::memory_order_relaxed); };

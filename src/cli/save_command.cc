@@ -63,9 +63,8 @@ int RunDryRun(const SaveArguments& arguments) {
 // Refuses a stream that memory can't go to in its order before it is opened: a FIFO without a
 // reader takes its time. The session would refuse it all the same.
 Result<std::unique_ptr<PageSink>> OpenCore(const SaveArguments& arguments) {
-  const Via via = arguments.options.via;
-  return CreateCore(arguments.output(), {.memory = MemoryForCore(),
-                                         .in_order = via == Via::kFork || via == Via::kStop});
+  return CreateCore(arguments.output(),
+                    {.memory = MemoryForCore(), .in_order = KeepsOrder(arguments.options.via)});
 }
 
 // `report` may be null.

@@ -157,16 +157,6 @@ size_t CountSaved(const ImageMetadata& metadata) {
       metadata.mappings, [](const SavedMapping& mapping) { return !mapping.saved.empty(); }));
 }
 
-std::vector<RangeReason> LostRanges(const ImageReader& image) {
-  std::vector<RangeReason> lost;
-  for (const SavedMapping& mapping : image.metadata().mappings) {
-    for (const ImageRun& run : image.Runs(mapping.saved)) {
-      if (run.kind == PageKind::kLost) lost.push_back({run.range, std::string(run.reason)});
-    }
-  }
-  return lost;
-}
-
 Json ImageToJson(const ImageReader& image, std::string_view path) {
   const ImageMetadata& metadata = image.metadata();
   const SinkCounters counters = image.counters();

@@ -20,8 +20,6 @@ std::string ImageToText(const ImageReader& image, std::string_view path, bool al
 
 // Pages that the image accounts for: those of the saved parts of all mappings.
 Pages PagesOf(const ImageMetadata& metadata);
-// What could not be saved, by address.
-std::vector<RangeReason> LostRanges(const ImageReader& image);
 // How many mappings have a saved part.
 size_t CountSaved(const ImageMetadata& metadata);
 

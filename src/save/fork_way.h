@@ -22,7 +22,8 @@ namespace stillframe {
 // pages of files, MADV_DONTFORK and MADV_WIPEONFORK. So are huge pages of hugetlb: where the pool
 // runs out, the kernel takes them from the child.
 //
-// Pages come by rising address, whether they were copied or are the child's.
+// To a sink that needs order, copied pages and the child's come merged by rising address; else the
+// copies wait until the child is gone.
 class ForkWay final : public SaveWay {
  public:
   explicit ForkWay(SaveContext& context);

@@ -47,7 +47,7 @@ Result<void> CheckRoomFor(const SaveOptions& options) {
 }
 
 Result<void> CheckOrder(const SaveOptions& options, const PageSink& sink) {
-  if (!sink.needs_order() || options.via == Via::kFork || options.via == Via::kStop) return {};
+  if (!sink.needs_order() || KeepsOrder(options.via)) return {};
   return Fail(ErrorCode::kUsage,
               "this output takes memory by rising address, front to back, and saving via " +
                   std::string(ViaName(options.via)) + " takes it in any order",

@@ -48,16 +48,6 @@ class ImageCopy {
 
 }  // namespace
 
-std::vector<RangeReason> LostRangesOf(const ImageReader& image) {
-  std::vector<RangeReason> lost;
-  for (const SavedMapping& mapping : image.metadata().mappings) {
-    for (const ImageRun& run : image.Runs(mapping.saved)) {
-      if (run.kind == PageKind::kLost) lost.push_back({run.range, std::string(run.reason)});
-    }
-  }
-  return lost;
-}
-
 Result<void> CopyImageTo(const ImageReader& image, PageSink& sink,
                          const std::function<bool()>& cancelled) {
   const ImageMetadata& metadata = image.metadata();
@@ -71,7 +61,7 @@ Result<void> CopyImageTo(const ImageReader& image, PageSink& sink,
 
 Result<SinkCounters> WriteCoreOf(const ImageReader& image, const Output& output,
                                  const std::function<bool()>& cancelled) {
-  STILLFRAME_ASSIGN(const auto sink, CreateCore(output, {.lost = LostRangesOf(image)}));
+  STILLFRAME_ASSIGN(const auto sink, CreateCore(output, {.lost = LostRanges(image)}));
   STILLFRAME_TRY(CopyImageTo(image, *sink, cancelled));
   return sink->counters();
 }

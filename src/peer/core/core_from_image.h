@@ -3,16 +3,12 @@
 #define STILLFRAME_PEER_CORE_CORE_FROM_IMAGE_H_
 
 #include <functional>
-#include <vector>
 
 #include "stillframe/core.h"
 #include "stillframe/image_reader.h"
 #include "stillframe/page_sink.h"
 
 namespace stillframe {
-
-// The pages that the image lists as lost, by address: what CreateCore wants to know beforehand.
-std::vector<RangeReason> LostRangesOf(const ImageReader& image);
 
 // Tells `sink` all that the image holds, by rising address, and finishes it. What blocks on the
 // output is ended by sink.Interrupt() from another thread. `cancelled`, errors: as WriteCoreOf's.
