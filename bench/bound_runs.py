@@ -66,7 +66,7 @@ def median_of(figures, name):
 
 def save(build, pid, *arguments):
     """What the summary of a save says."""
-    command = [build / "bin/stillframe", "save", str(pid), "-o", "/dev/null", "--json", "--quiet", *arguments]
+    command = [build / "bin/stillframe", "save", str(pid), "-o", "/dev/null", "--compress", "none", "--json", "--quiet", *arguments]
     saving = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if saving.returncode not in SAVED:
         raise SystemExit(f"bound_runs: a save ended with {saving.returncode}")

@@ -30,11 +30,11 @@ constexpr Bytes kDiscarded = MiB(64);  // what is discarded is part of that
 
 int64_t Now() { return MonotonicClock().Now().time_since_epoch().count(); }
 
-std::byte* MapAnonymous(Bytes size) {
+std::byte* MapAnonymous(Bytes size, bool huge) {
   void* mapped = mmap(nullptr, size.count, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) Die("memory of the target");
-  madvise(mapped, size.count, MADV_NOHUGEPAGE);
+  madvise(mapped, size.count, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   return static_cast<std::byte*>(mapped);
 }
 
@@ -76,7 +76,7 @@ BusyChild::Shared::Shared() {
 BusyChild::BusyChild(const Habits& habits) {
   child_ = StartChild([this, habits] {
     const Bytes size = std::max(habits.memory, habits.reserved);
-    return Live(habits.of_file ? MapFile(size) : MapAnonymous(size), habits);
+    return Live(habits.of_file ? MapFile(size) : MapAnonymous(size, habits.huge), habits);
   });
   while (sem_wait(&shared_->ready) != 0) {
   }
@@ -201,7 +201,7 @@ void BusyChild::Map() const {
 }
 
 void BusyChild::Discard() const {
-  std::byte* const memory = MapAnonymous(kDiscarded);
+  std::byte* const memory = MapAnonymous(kDiscarded, false);
   std::mt19937_64 random(1);
   for (;;) {
     std::byte* const at = memory + random() % (kDiscarded.count / kStretch.count) * kStretch.count;

@@ -19,12 +19,13 @@ namespace stillframe::bench {
 
 // What the child is and does.
 struct Habits {
-  Bytes memory;  // private and anonymous, in pages of 4 KiB, all of them filled before
+  Bytes memory;  // private and anonymous, all of it filled before
   int threads = 2;
   int rate = 0;       // writes per second to random pages, all threads together; 0: all they can
   Bytes reserved;     // if more than memory: its pages lie scattered over so much
   bool maps = false;  // a thread maps 256 KiB, writes a page, unmaps another one, on and on
   bool discards = false;  // a thread discards stretches of 256 KiB and fills them again, on and on
+  bool huge = false;      // in transparent huge pages, else in pages of 4 KiB
   bool of_file = false;   // a private mapping of a file instead; nothing scattered
 };
 

@@ -147,6 +147,7 @@ int Main(int argc, char** argv) {
   int discards = 0;
   int reserved = 0;
   int files = 0;
+  int huge = 0;
   ParseOptions(
       argc, argv, "the pause of a save, by memory, threads and write rate",
       {{"largest", &largest, 1, "Leave out memory above so many GiB"},
@@ -156,6 +157,7 @@ int Main(int argc, char** argv) {
        {"maps", &maps, 0, "1: a thread maps and unmaps all the time"},
        {"discards", &discards, 0, "1: a thread discards all the time"},
        {"reserved", &reserved, 0, "200 MiB scattered over so many GiB, and nothing else"},
+       {"huge", &huge, 0, "1: in transparent huge pages"},
        {"files", &files, 0,
         "1: a private mapping of a file; 2: and an output that takes each page once only, so that "
         "all of it is copied in the pause"}});
@@ -164,11 +166,11 @@ int Main(int argc, char** argv) {
   std::vector<Bytes> sizes = {GiB(1), GiB(4), GiB(8)};
   std::erase_if(sizes, [&](Bytes size) { return size > GiB(static_cast<uint64_t>(largest)); });
   if (reserved > 0) sizes = {MiB(200)};
+  const std::vector<int> all_threads =
+      only_threads > 0 ? std::vector<int>{only_threads} : std::vector<int>{2, 64};
   for (const int rate : {2000, 0}) {
-    for (const int threads : {2, 64}) {
-      if ((only_threads > 0 && threads != only_threads) || (only_rate >= 0 && rate != only_rate)) {
-        continue;
-      }
+    for (const int threads : all_threads) {
+      if (only_rate >= 0 && rate != only_rate) continue;
       for (const Bytes size : sizes) {
         const Habits habits{.memory = size,
                             .threads = threads,
@@ -176,6 +178,7 @@ int Main(int argc, char** argv) {
                             .reserved = GiB(static_cast<uint64_t>(reserved)),
                             .maps = maps != 0,
                             .discards = discards != 0,
+                            .huge = huge != 0,
                             .of_file = files != 0};
         PrintRow(habits, rounds, Measure(habits, files == 1, rounds));
       }

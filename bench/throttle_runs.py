@@ -33,7 +33,7 @@ CASES = [
 
 def save(build, pid, policy, output, trace):
     """(seconds, p99 in us, percent of the pages that faulted)"""
-    command = [build / "bin/stillframe", "save", str(pid), "--throttle", policy, "--trace", trace, "--json", "--quiet"]
+    command = [build / "bin/stillframe", "save", str(pid), "--throttle", policy, "--compress", "none", "--trace", trace, "--json", "--quiet"]
     if output == "stall":
         saving = subprocess.Popen(command + ["-o", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         with subprocess.Popen([sys.executable, READER, "stall"], stdin=saving.stdout):

@@ -12,7 +12,7 @@ target_include_directories(stillframe_library
   PRIVATE ${PROJECT_BINARY_DIR}/include
   PUBLIC $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(stillframe_library PUBLIC
-  Threads::Threads PkgConfig::URCU PkgConfig::XXHASH)
+  Threads::Threads PkgConfig::URCU PkgConfig::XXHASH PkgConfig::LZ4 PkgConfig::LIBURING PkgConfig::ZSTD PkgConfig::GLIB)
 foreach(module IN LISTS library_modules)
   target_sources(stillframe_library PRIVATE $<TARGET_OBJECTS:stillframe_${module}>)
 endforeach()

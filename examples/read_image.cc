@@ -15,6 +15,8 @@ const char* NameOf(stillframe::PageKind kind) {
       return "zero";
     case stillframe::PageKind::kLost:
       return "lost";
+    case stillframe::PageKind::kFreed:
+      return "freed";
   }
   return "?";
 }

@@ -68,7 +68,7 @@ def by_background_snapshot(vm, kind, count_file):
 
 def by_stillframe(vm, kind, count_file, stillframe):
     reader = subprocess.Popen([sys.executable, READER, kind, count_file], stdin=subprocess.PIPE)
-    save = subprocess.run([stillframe, "save", str(vm.process.pid), "-o", "-", "--quiet", "--progress", "none"],
+    save = subprocess.run([stillframe, "save", str(vm.process.pid), "-o", "-", "--compress", "none", "--quiet", "--progress", "none"],
                           stdout=reader.stdin, timeout=LONGEST, check=False)
     reader.stdin.close()
     reader.wait()

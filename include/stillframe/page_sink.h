@@ -61,7 +61,10 @@ struct SinkCounters {
   Pages faulted;
   Pages paused;
   Pages lost;
-  Bytes written;  // to the output, what waits in the sink to be written included
+  Pages in_parent = {};     // as they are in the image's parent, so not written
+  Bytes written;            // to the output, what waits in the sink to be written included
+  Bytes encoded_from = {};  // what the blocks that were written would take without compression
+  Bytes encoded_to = {};    // and what they take
 };
 
 // How sure it is where pages will come from.
@@ -90,6 +93,12 @@ class PageSink {
   virtual Result<void> Zero(AddressRange range) = 0;
   // Pages that could not be saved.
   virtual Result<void> Lost(AddressRange range, std::string_view reason) = 0;
+  // Pages that are as they are in the image's parent. Those of the range that it doesn't hold as
+  // data or as zeros are not told of by this. kUnsupported by a sink without a parent.
+  virtual Result<void> InParent(AddressRange range) {
+    static_cast<void>(range);
+    return Fail(ErrorCode::kUnsupported, "this output is no difference to an image");
+  }
   // Writes the rest, syncs and publishes. Fails with kInternal unless every page of
   // metadata.mappings' saved ranges was told of exactly once.
   virtual Result<void> Finish(const ImageMetadata& metadata) = 0;
@@ -137,11 +146,6 @@ struct Output {
   // Replace an existing regular file, which stays whole until the new one is complete.
   bool force = false;
 };
-
-// Opens the output and writes the image's header. A regular file appears under its name only with
-// Finish. FIFOs, devices and descriptors are written front to back, like a pipe. Errors: kOutput or
-// kPermission (no such directory, read-only, full), kUsage (exists, without force; is a directory).
-Result<std::unique_ptr<PageSink>> CreateImage(const Output& output);
 
 }  // namespace stillframe
 

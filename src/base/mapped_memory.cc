@@ -25,4 +25,12 @@ void MappedMemory::Populate() {
   }
 }
 
+void* InMappedMemory::operator new(size_t size) {
+  void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  return mapped;
+}
+
+void InMappedMemory::operator delete(void* object, size_t size) { munmap(object, size); }
+
 }  // namespace stillframe

@@ -38,6 +38,13 @@ class MappedMemory {
   Bytes size_{0};
 };
 
+// Objects of classes that derive from this are each made in a mapping of its own by `new`, and so
+// are nowhere in the heap: what is written to them while that is being saved is no change of it.
+struct InMappedMemory {
+  static void* operator new(size_t size);
+  static void operator delete(void* object, size_t size);
+};
+
 // A fixed array of a trivially destructible T in mapped memory, zero-initialised.
 template <class T>
 class MappedArray {

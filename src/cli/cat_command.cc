@@ -33,6 +33,12 @@ Result<void> CheckHeld(const ImageReader& image, const std::string& path, Addres
                   "the page at " + FormatAddress(run.range.begin) + " is not in " + path +
                       ": it was lost while the image was made (" + std::string(run.reason) + ")");
     }
+    if (run.kind == PageKind::kFreed) {
+      return Fail(ErrorCode::kUsage,
+                  "the page at " + FormatAddress(run.range.begin) + " is not in " + path +
+                      " any more: dedup has freed it",
+                  "a later image of the chain has another in its place");
+    }
     next = run.range.end;
   }
   if (next < range.end) {

@@ -21,10 +21,11 @@ struct Verb {
   std::string_view name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr std::array kVerbs = {Verb{"save", RunSave},  Verb{"core", RunCore},
-                               Verb{"info", RunInfo},  Verb{"verify", RunVerify},
-                               Verb{"cat", RunCat},    Verb{"doctor", RunDoctor},
-                               Verb{"bench", RunBench}};
+constexpr std::array kVerbs = {
+    Verb{"save", RunSave},     Verb{"core", RunCore},   Verb{"info", RunInfo},
+    Verb{"verify", RunVerify}, Verb{"cat", RunCat},     Verb{"diff", RunDiff},
+    Verb{"watch", RunWatch},   Verb{"merge", RunMerge}, Verb{"dedup", RunDedup},
+    Verb{"doctor", RunDoctor}, Verb{"bench", RunBench}};
 
 constexpr std::string_view kHelp =
     "Usage: stillframe VERB [OPTION...] [ARGUMENT...]\n"
@@ -32,11 +33,15 @@ constexpr std::string_view kHelp =
     "Saves the memory of a running process as of one instant while it keeps running.\n"
     "\n"
     "  save PID -o IMAGE           save a process\n"
+    "  watch PID -o DIR            save it again and again, each time what it wrote since\n"
     "  core PID [-o CORE]          the same as an ELF core, for gdb and others\n"
     "  core --from IMAGE -o CORE   an ELF core of what is in an image\n"
     "  info IMAGE                  what is in an image: target, time, mappings, pages by kind\n"
     "  verify IMAGE                check every checksum, the index, the completeness mark\n"
     "  cat IMAGE ADDRESS LENGTH    raw bytes of the target's memory to stdout\n"
+    "  diff A B                    which ranges of memory differ between two images\n"
+    "  merge IMAGE -o FULL         an image and its parents as one that needs none\n"
+    "  dedup DIR                   free in parents what later images have in its place\n"
     "  doctor                      each kernel feature and permission needed, with the fix\n"
     "  bench                       what a save costs a program, measured here\n"
     "\n"
@@ -69,8 +74,9 @@ int Dispatch(const std::vector<std::string>& arguments) {
         first,
         {.code = ErrorCode::kUsage,
          .message = message,
-         .hint = "the verbs are save, core, info, verify, cat, doctor and bench; stillframe "
-                 "--help tells more"},
+         .hint =
+             "the verbs are save, watch, core, info, verify, cat, diff, merge, dedup, doctor and "
+             "bench; stillframe --help tells more"},
         WantsJson(arguments));
   }
   return verb->run({arguments.begin() + 1, arguments.end()});

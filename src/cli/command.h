@@ -16,6 +16,10 @@ int RunCore(const std::vector<std::string>& arguments);
 int RunInfo(const std::vector<std::string>& arguments);
 int RunVerify(const std::vector<std::string>& arguments);
 int RunCat(const std::vector<std::string>& arguments);
+int RunDiff(const std::vector<std::string>& arguments);
+int RunWatch(const std::vector<std::string>& arguments);
+int RunMerge(const std::vector<std::string>& arguments);
+int RunDedup(const std::vector<std::string>& arguments);
 int RunDoctor(const std::vector<std::string>& arguments);
 int RunBench(const std::vector<std::string>& arguments);
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/image_arguments.h"
 #include "report/save_format.h"
 #include "stillframe/error.h"
 #include "stillframe/page_sink.h"
@@ -29,6 +30,7 @@ struct SaveArguments {
   bool dry_run = false;  // only predict; `file` may be empty then
   std::string trace;     // file for what the save saw; empty: none
   std::string report;    // HTML file that draws the same; empty: none
+  ImageArguments image;  // of kImage
   SaveOptions options;   // at_instant is left to the caller
   std::optional<std::string> exec_paused;
   Duration exec_timeout = std::chrono::seconds(10);

@@ -4,18 +4,20 @@
 #include <utility>
 
 #include "cli/command.h"
-#include "cli/core_conversion.h"
 #include "cli/exec_paused.h"
 #include "cli/exit_code.h"
+#include "cli/image_conversion.h"
 #include "cli/report_file.h"
 #include "cli/save_arguments.h"
 #include "cli/save_job.h"
 #include "cli/save_loop.h"
 #include "cli/stream.h"
 #include "cli/trace_file.h"
+#include "image/block_codec.h"
 #include "report/forecast_report.h"
 #include "report/summary_report.h"
 #include "stillframe/core.h"
+#include "stillframe/image.h"
 #include "stillframe/save_forecast.h"
 
 namespace stillframe {
@@ -23,11 +25,12 @@ namespace {
 
 int EndSaved(const SaveArguments& arguments, const SaveSummary& summary) {
   PrintErr(SkippedWarning(summary, arguments.format));
+  const std::string_view codec = CodecName(arguments.image.compression.codec);
   std::string report;
   if (arguments.json) {
-    report = DumpJson(SummaryToJson(summary, arguments.file, arguments.format)) + "\n";
+    report = DumpJson(SummaryToJson(summary, arguments.file, arguments.format, codec)) + "\n";
   } else if (!arguments.quiet) {
-    report = SummaryToText(summary, arguments.file, arguments.verbose, arguments.format);
+    report = SummaryToText(summary, arguments.file, arguments.verbose, arguments.format, codec);
   }
   const bool lost = summary.pages.lost.count > 0;
   if (lost && !arguments.json) {
@@ -67,12 +70,20 @@ Result<std::unique_ptr<PageSink>> OpenCore(const SaveArguments& arguments) {
                     {.memory = MemoryForCore(), .in_order = KeepsOrder(arguments.options.via)});
 }
 
+Result<std::unique_ptr<PageSink>> OpenImage(const SaveArguments& arguments) {
+  STILLFRAME_ASSIGN(const ImageOptions options, OpenImageOptions(arguments.image));
+  if (options.parent) {
+    STILLFRAME_TRY(CheckParentIsOf(arguments.pid, *options.parent, options.any_process));
+  }
+  return CreateImage(arguments.output(), options);
+}
+
 // `report` may be null.
 SaveJob::OpenSink SinkFor(const SaveArguments& arguments, const ReportFile* report) {
   return [&arguments, report]() -> Result<std::unique_ptr<PageSink>> {
     STILLFRAME_ASSIGN(std::unique_ptr<PageSink> sink, arguments.format == SaveFormat::kCore
                                                           ? OpenCore(arguments)
-                                                          : CreateImage(arguments.output()));
+                                                          : OpenImage(arguments));
     return report == nullptr ? std::move(sink) : report->Record(std::move(sink));
   };
 }

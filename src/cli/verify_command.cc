@@ -14,8 +14,17 @@ Result<std::unique_ptr<ImageReader>> OpenVerified(const std::string& path) {
   return image;
 }
 
+// Of all files of the chain.
+Bytes CheckedBytes(const ImageReader& image) {
+  Bytes bytes;
+  for (const ChainFile& file : image.chain()) bytes += file.size;
+  return bytes;
+}
+
 std::string ToText(const ImageReader& image, const std::string& path) {
-  return Printable(path) + ": ok\n  checked   " + FormatBytes(image.file_size()) +
+  const size_t images = image.chain().size();
+  return Printable(path) + ": ok\n  checked   " + FormatBytes(CheckedBytes(image)) +
+         (images > 1 ? " of " + FormatCount(images) + " images" : "") +
          ": completeness mark, header, index, every checksum, all padding\n  pages     " +
          FormatCount(PagesOf(image.metadata()).count) + " of " +
          FormatCount(CountSaved(image.metadata())) + " mappings accounted for, " +
@@ -27,6 +36,8 @@ Json ToJson(const ImageReader& image, const std::string& path) {
   report["image"] = path;
   report["ok"] = true;
   report["image_bytes"] = image.file_size().count;
+  report["images"] = image.chain().size();
+  report["checked_bytes"] = CheckedBytes(image).count;
   report["pages"] = {{"total", PagesOf(image.metadata()).count},
                      {"lost", image.counters().lost.count}};
   return report;
@@ -36,7 +47,8 @@ Json ToJson(const ImageReader& image, const std::string& path) {
 
 int RunVerify(const std::vector<std::string>& arguments) {
   OptionParser parser("verify", "IMAGE",
-                      "Reads a whole image: every checksum, the index, the completeness mark.");
+                      "Reads a whole image, and all those that it is a difference to: every "
+                      "checksum, the index, the completeness mark.");
   const bool& json = parser.AddFlag("json", 0, "One JSON object on stdout");
   const auto positionals = parser.Parse(arguments, 1);
   if (!positionals) return EndWithError("verify", positionals.error(), WantsJson(arguments));

@@ -29,9 +29,11 @@ Result<WireHeader> LoadHeader(const ImageFile& file) {
   if (!std::equal(header.magic.begin(), header.magic.begin() + magic_there, kHeaderMagic.begin())) {
     return file.Damaged("it is not a Stillframe image");
   }
-  if (there >= offsetof(WireHeader, header_size) && header.version != kFormatVersion) {
+  if (there >= offsetof(WireHeader, header_size) &&
+      (header.version < kPlainVersion || header.version > kFormatVersion)) {
     return file.Damaged("it is of format version " + std::to_string(header.version) +
-                            ", and this program reads version " + std::to_string(kFormatVersion),
+                            ", and this program reads versions " + std::to_string(kPlainVersion) +
+                            " to " + std::to_string(kFormatVersion),
                         "read it with a later version of stillframe");
   }
   if (file.size() < kHeaderSize + sizeof(WireTrailer)) {
@@ -95,22 +97,60 @@ Result<ImageMetadata> LoadMetadata(const ImageFile& file, const SectionTable& ta
   return metadata;
 }
 
+// What only some images have. Before the index, which depends on it.
+Result<void> LoadOptional(const ImageFile& file, const SectionTable& table, ImageContents& to) {
+  if (table.FindOptional(SectionType::kParent) != nullptr) {
+    to.parent.emplace();
+    STILLFRAME_TRY(LoadSection(file, table, SectionType::kParent, DecodeParent, *to.parent));
+  }
+  if (table.FindOptional(SectionType::kStandsFor) != nullptr) {
+    STILLFRAME_TRY(
+        LoadSection(file, table, SectionType::kStandsFor, DecodeStandsFor, to.stands_for));
+  }
+  if (const WireSection* hashes = table.FindOptional(SectionType::kHashes)) to.hashes = *hashes;
+  return {};
+}
+
+Result<void> LoadIndex(const ImageFile& file, const SectionTable& table, ImageContents& to) {
+  std::vector<std::string> reasons;
+  STILLFRAME_TRY(LoadSection(file, table, SectionType::kReasons, DecodeReasons, reasons));
+  const WireSection& section = table.Find(SectionType::kIndex);
+  to.index_checksum = section.checksum;
+  to.data_end = table.data_end();
+  STILLFRAME_ASSIGN(to.index,
+                    ImageIndex::Load(file, section, table.FindOptional(SectionType::kSuperseded),
+                                     {.version = to.header.version,
+                                      .data_end = to.data_end,
+                                      .has_parent = to.parent.has_value()},
+                                     std::move(reasons)));
+  std::optional<std::string> wrong = CheckMappings(to.metadata.mappings);
+  if (!wrong) wrong = CheckCoverage(to.index.entries(), to.metadata.mappings);
+  if (!wrong && to.hashes &&
+      to.hashes->length != to.index.data_pages().count * sizeof(WirePageHash)) {
+    wrong = "it has not one hash for each of its pages";
+  }
+  if (wrong) return file.Damaged(*wrong);
+  return {};
+}
+
 }  // namespace
+
+bool ImageContents::Is(const WireImageName& wanted) const {
+  const auto same = [&wanted](const WireImageName& other) {
+    return other.id == wanted.id && other.index_checksum == wanted.index_checksum;
+  };
+  return same(name()) || std::ranges::any_of(stands_for, same);
+}
 
 Result<ImageContents> LoadImageContents(const ImageFile& file) {
   ImageContents contents;
   STILLFRAME_ASSIGN(contents.header, LoadHeader(file));
   STILLFRAME_ASSIGN(const WireTrailer trailer, LoadTrailer(file, contents.header));
-  STILLFRAME_ASSIGN(const SectionTable table, SectionTable::Load(file, trailer));
+  STILLFRAME_ASSIGN(const SectionTable table,
+                    SectionTable::Load(file, trailer, contents.header.version));
   STILLFRAME_ASSIGN(contents.metadata, LoadMetadata(file, table));
-  std::vector<std::string> reasons;
-  STILLFRAME_TRY(LoadSection(file, table, SectionType::kReasons, DecodeReasons, reasons));
-  STILLFRAME_ASSIGN(contents.index, ImageIndex::Load(file, table.Find(SectionType::kIndex),
-                                                     table.FindOptional(SectionType::kSuperseded),
-                                                     table.data_end(), std::move(reasons)));
-  std::optional<std::string> wrong = CheckMappings(contents.metadata.mappings);
-  if (!wrong) wrong = CheckCoverage(contents.index.entries(), contents.metadata.mappings);
-  if (wrong) return file.Damaged(*wrong);
+  STILLFRAME_TRY(LoadOptional(file, table, contents));
+  STILLFRAME_TRY(LoadIndex(file, table, contents));
   return contents;
 }
 

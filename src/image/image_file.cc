@@ -1,7 +1,10 @@
 #include "image/image_file.h"
 
 #include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,20 +19,52 @@ namespace stillframe {
 namespace {
 
 constexpr uint64_t kPiece = KiB(256).count;
+constexpr int kPunchHole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 }  // namespace
 
-Result<ImageFile> ImageFile::Open(const std::string& path) {
+Result<ImageFile> ImageFile::Open(const std::string& path, Access access) {
   // O_NONBLOCK: a FIFO would keep us waiting for its writer.
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const int mode = access == Access::kExclusive ? O_RDWR : O_RDONLY;
+  UniqueFd fd(open(path.c_str(), mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return FailErrno(errno, "opening the image " + path, {}, ErrorCode::kUsage);
+  ImageFile file(path, std::move(fd));
   struct stat status;
-  if (fstat(fd.get(), &status) != 0) return FailErrno(errno, "looking at the image " + path);
+  if (fstat(file.fd_.get(), &status) != 0) {
+    return FailErrno(errno, "looking at the image " + path);
+  }
   if (!S_ISREG(status.st_mode)) {
     return Fail(ErrorCode::kUsage, "opening the image " + path + ": it is not a regular file",
                 "an image is read from its end: write what comes through a pipe to a file first");
   }
-  return ImageFile(path, std::move(fd), static_cast<uint64_t>(status.st_size));
+  file.size_ = static_cast<uint64_t>(status.st_size);
+  file.device_ = status.st_dev;
+  file.inode_ = status.st_ino;
+  STILLFRAME_TRY(file.Lock(access));
+  return file;
+}
+
+Result<void> ImageFile::Lock(Access access) const {
+  const bool exclusive = access == Access::kExclusive;
+  if (flock(fd_.get(), (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return Fail(ErrorCode::kUsage,
+                  "opening the image " + path_ + ": another program " +
+                      (exclusive ? "reads it" : "frees blocks of it") + " just now",
+                  "wait until that is done");
+    }
+    // A file system without locks: nobody could be kept from it, and reading does no harm.
+    if (exclusive) return FailErrno(errno, "locking the image " + path_);
+  }
+  if (!exclusive) return {};
+  // Behind the end, where there is nothing to lose.
+  const uint64_t behind = (size_ / kPageSize.count + 1) * kPageSize.count;
+  if (fallocate(fd_.get(), kPunchHole, static_cast<off_t>(behind),
+                static_cast<off_t>(kPageSize.count)) != 0) {
+    return FailErrno(errno, "freeing blocks of the image " + path_,
+                     "its file system must be able to punch holes", ErrorCode::kUnsupported);
+  }
+  return {};
 }
 
 tl::unexpected<Error> ImageFile::Damaged(const std::string& what, std::string hint) const {
@@ -53,9 +88,22 @@ Result<void> ImageFile::ReadAt(uint64_t offset, std::span<std::byte> to) const {
   return {};
 }
 
+size_t ImageFile::ReadCached(uint64_t offset, std::span<std::byte> to) const {
+  const iovec part{.iov_base = to.data(), .iov_len = to.size()};
+  // Where a file system knows no such reading, nothing counts as cached.
+  const ssize_t n = preadv2(fd_.get(), &part, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  return n <= 0 ? 0 : static_cast<size_t>(n);
+}
+
 void ImageFile::Prefetch(uint64_t offset, uint64_t length) const {
   posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
                 POSIX_FADV_WILLNEED);
+}
+
+void ImageFile::Punch(uint64_t offset, uint64_t length) const {
+  if (length == 0) return;
+  static_cast<void>(
+      fallocate(fd_.get(), kPunchHole, static_cast<off_t>(offset), static_cast<off_t>(length)));
 }
 
 template <class Take>
@@ -86,6 +134,28 @@ Result<bool> ImageFile::IsZero(uint64_t offset, uint64_t length) const {
            std::all_of(piece.begin(), piece.end(), [](std::byte b) { return b == std::byte{0}; });
   }));
   return zero;
+}
+
+Result<void> ImageFile::Free(uint64_t offset, uint64_t length) const {
+  while (fallocate(fd_.get(), kPunchHole, static_cast<off_t>(offset), static_cast<off_t>(length)) !=
+         0) {
+    if (errno == EINTR) continue;
+    const bool unknown = errno == EOPNOTSUPP || errno == ENOSYS;
+    return FailErrno(errno, "making a hole in the image " + path_, {},
+                     unknown ? ErrorCode::kUnsupported : ErrorCode::kOutput);
+  }
+  return {};
+}
+
+Result<void> ImageFile::Sync() const {
+  if (fsync(fd_.get()) == 0) return {};
+  return FailErrno(errno, "syncing the image " + path_, {}, ErrorCode::kOutput);
+}
+
+Result<Bytes> ImageFile::OnDisk() const {
+  struct stat status;
+  if (fstat(fd_.get(), &status) != 0) return FailErrno(errno, "looking at the image " + path_);
+  return Bytes{static_cast<uint64_t>(status.st_blocks) * 512};  // its unit, whatever the disk's
 }
 
 }  // namespace stillframe

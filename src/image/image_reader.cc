@@ -2,91 +2,77 @@
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
-#include "image/checksum.h"
+#include "image/block_cache.h"
+#include "image/block_puncher.h"
+#include "image/block_reader.h"
 #include "image/coverage.h"
-#include "image/image_contents.h"
-#include "image/image_file.h"
+#include "image/image_chain.h"
+#include "image/image_verifier.h"
+#include "image/page_queue.h"
 
 namespace stillframe {
 namespace {
 
-constexpr uint64_t kVerifyWindow = MiB(1).count;
-static_assert(kVerifyWindow >= kMaxBlockPages * kPageSize.count);
-
-AddressRange RangeOf(const WireIndexEntry& entry) { return {{entry.address}, {entry.end()}}; }
-
-WireKind KindOf(const WireIndexEntry& entry) { return static_cast<WireKind>(entry.kind); }
-
 // One run is the continuation of the other, and nothing but the blocks' limits stands between them.
 bool Continues(const ImageRun& a, const ImageRun& b) {
   return a.range.end == b.range.begin && a.kind == b.kind && a.source == b.source &&
-         a.reason == b.reason;
+         a.reason == b.reason && a.depth == b.depth;
 }
 
-// The block that was checked last, so that who reads page by page pays for each block once.
-//
-// Thread rule: any thread.
-class BlockCache {
- public:
-  // Copies the bytes from `skip` on if the block of `entry` is the one that is kept.
-  bool Copy(const WireIndexEntry& entry, size_t skip, std::span<std::byte> to) const {
-    const std::lock_guard lock(mutex_);
-    if (entry_ != &entry) return false;
-    std::memcpy(to.data(), bytes_.data() + skip, to.size());
-    return true;
+void Append(std::vector<ImageRun>& runs, const ImageRun& run) {
+  if (!runs.empty() && Continues(runs.back(), run)) {
+    runs.back().range.end = run.range.end;
+  } else {
+    runs.push_back(run);
   }
-  void Keep(const WireIndexEntry& entry, ByteVector bytes) {
-    const std::lock_guard lock(mutex_);
-    entry_ = &entry;
-    bytes_.swap(bytes);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  const WireIndexEntry* entry_ = nullptr;
-  ByteVector bytes_;
-};
+}
 
 class FileImageReader final : public ImageReader {
  public:
-  FileImageReader(ImageFile file, ImageContents contents)
-      : file_(std::move(file)), contents_(std::move(contents)) {
-    counters_.written = {file_.size()};
-    for (const WireIndexEntry& entry : contents_.index.entries()) Count(entry);
+  FileImageReader(ImageChain chain, const ReadOptions& options)
+      : chain_(std::move(chain)), workers_(options.workers) {
+    if (options.punch) puncher_ = std::make_unique<BlockPuncher>(chain_.image(0));
+    for (size_t i = 0; i < chain_.size(); ++i) files_.push_back(chain_.image(i).Describe());
+    counters_.written = file_size();
+    for (const ChainRun& run : chain_.runs()) Count(run);
   }
 
-  const ImageMetadata& metadata() const override { return contents_.metadata; }
-  uint32_t format_version() const override { return contents_.header.version; }
-  std::array<uint8_t, 16> id() const override { return contents_.header.id; }
-  Bytes file_size() const override { return {file_.size()}; }
+  const ImageMetadata& metadata() const override { return top().metadata; }
+  uint32_t format_version() const override { return top().header.version; }
+  std::array<uint8_t, 16> id() const override { return top().header.id; }
+  Bytes file_size() const override { return {chain_.image(0).file().size()}; }
   SinkCounters counters() const override { return counters_; }
+  std::span<const ChainFile> chain() const override { return files_; }
   std::vector<ImageRun> Runs(AddressRange range) const override;
   Result<void> Read(TargetAddress address, std::span<std::byte> to) const override;
+  std::unique_ptr<PageQueue> Queue() const override {
+    return NewPageQueue(chain_, workers_, puncher_.get());
+  }
+  std::optional<PageHash> HashOf(TargetAddress page) const override;
   Result<void> Verify() const override;
 
  private:
-  void Count(const WireIndexEntry& entry);
-  ImageRun RunOf(const WireIndexEntry& entry) const;
-  // Fills `to` with the bytes of the entry's memory from `skip` on.
-  Result<void> ReadEntry(const WireIndexEntry& entry, size_t skip, std::span<std::byte> to) const;
-  // Fills `block`, which has the block's size, and checks it.
-  Result<void> ReadBlock(const WireIndexEntry& entry, std::span<std::byte> block) const;
-  Result<void> CheckBlock(const WireIndexEntry& entry, std::span<const std::byte> block) const;
-  // Reads and checks blocks that lie side by side and fit into `buffer` together.
-  Result<void> CheckBlocks(std::span<const WireIndexEntry* const> blocks,
-                           std::span<std::byte> buffer) const;
+  const ImageContents& top() const { return chain_.image(0).contents(); }
+  void Count(const ChainRun& run);
+  // Adds the part of the run, page by page where some of its block were freed.
+  void AddRuns(const ChainRun& run, AddressRange part, std::vector<ImageRun>& runs) const;
+  // Fills `to` with the memory of the run from `address` on.
+  Result<void> ReadRun(const ChainRun& run, TargetAddress address, std::span<std::byte> to) const;
+  Result<void> ReadData(const ChainRun& run, TargetAddress address, std::span<std::byte> to) const;
 
-  const ImageFile file_;
-  const ImageContents contents_;
+  const ImageChain chain_;
+  const std::shared_ptr<TaskPool> workers_;
+  std::unique_ptr<BlockPuncher> puncher_;
+  std::vector<ChainFile> files_;
   SinkCounters counters_;
   mutable BlockCache cache_;
 };
 
-void FileImageReader::Count(const WireIndexEntry& entry) {
-  const Pages pages{entry.pages};
+void FileImageReader::Count(const ChainRun& run) {
+  const WireIndexEntry& entry = chain_.entry(run);
+  const Pages pages = run.range().pages();
   switch (KindOf(entry)) {
     case WireKind::kZero:
       counters_.zero += pages;
@@ -94,6 +80,7 @@ void FileImageReader::Count(const WireIndexEntry& entry) {
     case WireKind::kLost:
       counters_.lost += pages;
       return;
+    case WireKind::kInParent:  // the chain says where it stands there
     case WireKind::kData:
       break;
   }
@@ -110,139 +97,110 @@ void FileImageReader::Count(const WireIndexEntry& entry) {
   }
 }
 
-ImageRun FileImageReader::RunOf(const WireIndexEntry& entry) const {
-  ImageRun run{.range = RangeOf(entry),
-               .kind = PageKind::kZero,
-               .source = PageSource::kScanned,
-               .reason = {}};
-  if (KindOf(entry) == WireKind::kData) {
-    run.kind = PageKind::kData;
-    run.source = static_cast<PageSource>(entry.source);
-  } else if (KindOf(entry) == WireKind::kLost) {
-    run.kind = PageKind::kLost;
-    run.reason = contents_.index.reason(entry);
+void FileImageReader::AddRuns(const ChainRun& run, AddressRange part,
+                              std::vector<ImageRun>& runs) const {
+  const WireIndexEntry& entry = chain_.entry(run);
+  ImageRun told{.range = part, .kind = PageKind::kZero, .reason = {}, .depth = run.depth};
+  if (KindOf(entry) == WireKind::kLost) {
+    told.kind = PageKind::kLost;
+    told.reason = chain_.image(run).index().reason(entry);
   }
-  return run;
+  if (!IsData(entry)) return Append(runs, told);
+  told.kind = PageKind::kData;
+  told.source = static_cast<PageSource>(entry.source);
+  const uint64_t freed = chain_.image(run).freed().PagesOf(entry);
+  if ((freed & chain_.PagesOf(run, part)) == 0) return Append(runs, told);
+  for (TargetAddress at = part.begin; at < part.end;) {
+    // To the end of its page, or of the part.
+    const uint64_t page_end = (at.value / kPageSize.count + 1) * kPageSize.count;
+    told.range = Intersect({at, {page_end}}, part);
+    const bool gone = (freed & chain_.PagesOf(run, told.range)) != 0;
+    told.kind = gone ? PageKind::kFreed : PageKind::kData;
+    Append(runs, told);
+    at = told.range.end;
+  }
 }
 
 std::vector<ImageRun> FileImageReader::Runs(AddressRange range) const {
   std::vector<ImageRun> runs;
-  for (const WireIndexEntry& entry : contents_.index.From(range.begin)) {
-    if (entry.address >= range.end.value) break;
-    ImageRun run = RunOf(entry);
-    run.range = Intersect(run.range, range);
-    if (!runs.empty() && Continues(runs.back(), run)) {
-      runs.back().range.end = run.range.end;
-    } else {
-      runs.push_back(run);
-    }
+  for (const ChainRun& run : chain_.From(range.begin)) {
+    if (run.begin >= range.end.value) break;
+    const AddressRange part = Intersect(run.range(), range);
+    if (!part.empty()) AddRuns(run, part, runs);
   }
   return runs;
 }
 
 Result<void> FileImageReader::Read(TargetAddress address, std::span<std::byte> to) const {
-  for (const WireIndexEntry& entry : contents_.index.From(address)) {
+  for (const ChainRun& run : chain_.From(address)) {
     if (to.empty()) return {};
-    if (address.value < entry.address) break;
-    const uint64_t skip = address.value - entry.address;
+    if (address.value < run.begin) break;
     const auto part =
-        to.first(static_cast<size_t>(std::min<uint64_t>(to.size(), entry.end() - address.value)));
-    STILLFRAME_TRY(ReadEntry(entry, static_cast<size_t>(skip), part));
+        to.first(static_cast<size_t>(std::min<uint64_t>(to.size(), run.end - address.value)));
+    STILLFRAME_TRY(ReadRun(run, address, part));
     address = address + Bytes{part.size()};
     to = to.subspan(part.size());
   }
   if (to.empty()) return {};
-  auto failure = Fail(ErrorCode::kUsage,
-                      "reading the image's memory: it holds no page at " + Hex(address.value),
-                      "stillframe info lists what it holds");
-  failure.value().address = address;
-  return failure;
+  return ImageChain::NotHeld(address);
 }
 
-Result<void> FileImageReader::ReadEntry(const WireIndexEntry& entry, size_t skip,
-                                        std::span<std::byte> to) const {
-  if (KindOf(entry) == WireKind::kZero) {
+Result<void> FileImageReader::ReadRun(const ChainRun& run, TargetAddress address,
+                                      std::span<std::byte> to) const {
+  const AddressRange part{address, address + Bytes{to.size()}};
+  STILLFRAME_TRY(chain_.CheckReadable(run, part));
+  if (!IsData(chain_.entry(run))) {
     std::memset(to.data(), 0, to.size());
     return {};
   }
-  if (KindOf(entry) == WireKind::kLost) {
-    const TargetAddress at{entry.address + skip};
-    auto failure =
-        Fail(ErrorCode::kInternal, "reading the image's memory: the page at " + Hex(at.value) +
-                                       " was lost (" + contents_.index.reason(entry) + ")");
-    failure.value().address = at;
-    return failure;
-  }
-  if (to.size() == entry.stored_bytes) return ReadBlock(entry, to);
-  if (cache_.Copy(entry, skip, to)) return {};
-  ByteVector block(static_cast<size_t>(entry.stored_bytes));
-  STILLFRAME_TRY(ReadBlock(entry, block));
+  if (puncher_ == nullptr || run.depth > 0) return ReadData(run, address, to);
+  const uint64_t block = chain_.entry(run).file_offset;
+  if (puncher_->IsGone(block)) return ImageChain::GivenBack(address);
+  STILLFRAME_TRY(ReadData(run, address, to));
+  const uint64_t mask = kPageSize.count - 1;
+  const AddressRange whole{{(part.begin.value + mask) & ~mask}, {part.end.value & ~mask}};
+  if (!whole.empty()) puncher_->HandedOut(block, chain_.PagesOf(run, whole));
+  return {};
+}
+
+Result<void> FileImageReader::ReadData(const ChainRun& run, TargetAddress address,
+                                       std::span<std::byte> to) const {
+  const WireIndexEntry& entry = chain_.entry(run);
+  const StoredImage& image = chain_.image(run);
+  const auto skip =
+      static_cast<size_t>(entry.first_page * kPageSize.count + (address.value - entry.address));
+  if (to.size() == RawBytes(entry)) return ReadBlock(image, entry, to);
+  const BlockCache::Key key{.depth = run.depth, .file_offset = entry.file_offset};
+  if (cache_.Copy(key, skip, to)) return {};
+  ByteVector block(RawBytes(entry));
+  STILLFRAME_TRY(ReadBlock(image, entry, block));
   std::memcpy(to.data(), block.data() + skip, to.size());
-  cache_.Keep(entry, std::move(block));
+  cache_.Keep(key, std::move(block));
   return {};
 }
 
-Result<void> FileImageReader::ReadBlock(const WireIndexEntry& entry,
-                                        std::span<std::byte> block) const {
-  STILLFRAME_TRY(file_.ReadAt(entry.file_offset, block));
-  return CheckBlock(entry, block);
-}
-
-Result<void> FileImageReader::CheckBlock(const WireIndexEntry& entry,
-                                         std::span<const std::byte> block) const {
-  if (Checksum(block) == entry.checksum) return {};
-  if (ImageIndex::IsSuperseded(entry)) {
-    return file_.Damaged("the checksum of a superseded block is wrong (offset " +
-                         std::to_string(entry.file_offset) + ")");
-  }
-  auto failure = file_.Damaged("the checksum of the " + std::to_string(entry.pages) + " pages at " +
-                               Hex(entry.address) + " is wrong (offset " +
-                               std::to_string(entry.file_offset) + ")");
-  failure.value().address = TargetAddress{entry.address};
-  return failure;
-}
-
-Result<void> FileImageReader::CheckBlocks(std::span<const WireIndexEntry* const> blocks,
-                                          std::span<std::byte> buffer) const {
-  const uint64_t begin = blocks.front()->file_offset;
-  const uint64_t end = blocks.back()->file_offset + blocks.back()->stored_bytes;
-  STILLFRAME_TRY(file_.ReadAt(begin, buffer.first(static_cast<size_t>(end - begin))));
-  for (const WireIndexEntry* entry : blocks) {
-    STILLFRAME_TRY(
-        CheckBlock(*entry, buffer.subspan(static_cast<size_t>(entry->file_offset - begin),
-                                          static_cast<size_t>(entry->stored_bytes))));
-  }
-  return {};
+std::optional<PageHash> FileImageReader::HashOf(TargetAddress page) const {
+  const std::span<const ChainRun> runs = chain_.From(page);
+  if (runs.empty() || page.value < runs.front().begin) return std::nullopt;
+  const ChainRun& run = runs.front();
+  const WireIndexEntry& entry = chain_.entry(run);
+  if (!IsData(entry) || !chain_.CheckReadable(run, {page, page + kPageSize})) return std::nullopt;
+  const uint64_t number = (page.value - entry.address) / kPageSize.count;
+  return chain_.image(run).hashes().Of(entry, number);
 }
 
 Result<void> FileImageReader::Verify() const {
-  // From the file once more, not from what was read at Open: it may be an hour old.
-  STILLFRAME_ASSIGN(const ImageContents now, LoadImageContents(file_));
-  const std::vector<const WireIndexEntry*> blocks = now.index.Blocks();
-  std::span<const WireIndexEntry* const> left(blocks);
-  ByteVector buffer(static_cast<size_t>(std::min(kVerifyWindow, file_.size())));
-  while (!left.empty()) {
-    // The blocks lie side by side: as many as there is room for are read at once, and the disk gets
-    // the next ones.
-    const uint64_t window_end = left.front()->file_offset + kVerifyWindow;
-    const auto fits = std::partition_point(left.begin(), left.end(), [=](const auto* entry) {
-      return entry->file_offset + entry->stored_bytes <= window_end;
-    });
-    const auto count = static_cast<size_t>(fits - left.begin());
-    file_.Prefetch(window_end, kVerifyWindow);
-    STILLFRAME_TRY(CheckBlocks(left.first(count), buffer));
-    left = left.subspan(count);
-  }
+  for (size_t i = 0; i < chain_.size(); ++i) STILLFRAME_TRY(VerifyImage(chain_.image(i)));
   return {};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string& path) {
-  STILLFRAME_ASSIGN(ImageFile file, ImageFile::Open(path));
-  STILLFRAME_ASSIGN(ImageContents contents, LoadImageContents(file));
-  std::unique_ptr<ImageReader> reader(new FileImageReader(std::move(file), std::move(contents)));
-  return reader;
+Result<std::unique_ptr<ImageReader>> ImageReader::Open(const std::string& path,
+                                                       const ReadOptions& options) {
+  const auto access = options.punch ? ImageFile::Access::kExclusive : ImageFile::Access::kShared;
+  STILLFRAME_ASSIGN(ImageChain chain, ImageChain::Open(path, access));
+  return std::unique_ptr<ImageReader>(new FileImageReader(std::move(chain), options));
 }
 
 }  // namespace stillframe

@@ -3,8 +3,6 @@
 #ifndef STILLFRAME_IMAGE_IMAGE_WRITER_H_
 #define STILLFRAME_IMAGE_IMAGE_WRITER_H_
 
-#include <sys/uio.h>
-
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -12,10 +10,16 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "image/encode_line.h"
+#include "image/gathered_output.h"
 #include "image/index_builder.h"
+#include "image/parent_pages.h"
 #include "image/wire.h"
+#include "stillframe/image.h"
 #include "stillframe/page_sink.h"
 #include "store/store.h"
 
@@ -27,56 +31,73 @@ struct ImageIdentity {
   uint64_t created_unix_ns = 0;
 };
 
+// What CreateImage asks of it, and what only we do.
+struct ImageWriterOptions {
+  ImageOptions image = {};
+  // How the image will find its parent: absolute, or from its own directory.
+  std::string parent_path = {};
+  std::vector<WireImageName> stands_for = {};
+};
+
 // Thread rule: as PageSink.
 class ImageWriter final : public PageSink {
  public:
-  // Writes the header. Errors: as Store::Append.
+  // Writes the header. Errors: as Store::Append and CreateImage.
   static Result<std::unique_ptr<PageSink>> Create(std::unique_ptr<Store> store,
-                                                  const ImageIdentity& identity);
+                                                  const ImageIdentity& identity,
+                                                  ImageWriterOptions options = {});
 
   Result<void> Write(TargetAddress address, std::span<const std::byte> pages,
                      PageSource source) override;
   Result<void> Zero(AddressRange range) override;
   Result<void> Lost(AddressRange range, std::string_view reason) override;
+  Result<void> InParent(AddressRange range) override;
   Result<void> Finish(const ImageMetadata& metadata) override;
-  void Interrupt() override { store_->Interrupt(); }
+  void Interrupt() override { output_.Interrupt(); }
   Result<void> AllowRepeats() override;
-  void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) override;
+  void SetPacer(std::function<Result<void>(Bytes)> pacer, Bytes largest) override {
+    output_.SetPacer(std::move(pacer), largest);
+  }
   SinkCounters counters() const override;
 
  private:
-  ImageWriter(std::unique_ptr<Store> store, const ImageIdentity& identity);
+  ImageWriter(std::unique_ptr<Store> store, const ImageIdentity& identity,
+              ImageWriterOptions options);
 
+  // Where pages have to be encoded, or held against a parent.
+  Result<void> OpenLine();
+  Result<void> WriteHeader();
   // What an image can hold, and the first error that made it useless.
   Result<void> CheckRange(TargetAddress address, uint64_t bytes) const;
-  // Small writes are gathered: faulted pages come one by one, and a system call each is dearer than
-  // a copy.
-  Result<void> Append(std::span<const iovec> parts);
-  Result<void> Flush();
-  // To the store, at the pace.
-  Result<void> Send(std::span<const iovec> parts);
-  Result<void> AppendSection(SectionType type, std::span<const std::byte> bytes);
-  Result<void> AppendSections(const ImageMetadata& metadata);
+  // Raw, without a copy.
+  Result<void> WriteRaw(TargetAddress address, std::span<const std::byte> pages, PageSource source);
+  void IndexRaw(TargetAddress address, std::span<const std::byte> block, PageSource source);
+  Result<void> TakeJob(const BlockJob& job);
+  Result<void> AppendTail(const ImageMetadata& metadata);
   // Counts what holds in place of what was told.
   void CountAnew();
-  Result<void> AppendTrailer();
+  uint32_t version() const;
+  // Whether a hash of each page is needed.
+  bool hashes() const { return options_.image.hashes || index_.repeats(); }
   // How many pages from `pages` on, of which the first is zero or not, form one range or block.
   static size_t RunLength(std::span<const std::byte> pages, bool zero);
 
-  const std::unique_ptr<Store> store_;
+  GatheredOutput output_;
   const ImageIdentity identity_;
+  const ImageWriterOptions options_;
+  std::optional<ParentPages> parent_;
+  std::unique_ptr<EncodeLine> line_;  // null: raw
   IndexBuilder index_;
-  std::vector<WireSection> table_;
-  std::function<Result<void>(Bytes)> pacer_;
-  Bytes largest_send_;
-  std::vector<std::byte> gathered_;
+  uint64_t turn_ = 0;         // of what is told
   uint64_t next_offset_ = 0;  // where the next byte goes, gathered ones included
   bool finished_ = false;
-  std::optional<Error> failed_;
+  std::optional<Error> failed_;  // of what is not the output's
 
-  std::atomic<uint64_t> appended_ = 0;
   std::atomic<uint64_t> zero_ = 0;
   std::atomic<uint64_t> lost_ = 0;
+  std::atomic<uint64_t> in_parent_ = 0;
+  std::atomic<uint64_t> encoded_from_ = 0;
+  std::atomic<uint64_t> encoded_to_ = 0;
   std::array<std::atomic<uint64_t>, 4> by_source_ = {};  // PageSource is the place
 };
 

@@ -6,6 +6,9 @@
 namespace stillframe {
 namespace {
 
+constexpr uint32_t kMaxParentPath = 4096;
+constexpr size_t kMaxStandsFor = 4096;
+
 AddressRange Range(uint64_t begin, uint64_t end) { return {{begin}, {end}}; }
 
 // Reads a count and that many records. The list grows as records are found to be there, never by
@@ -113,6 +116,24 @@ bool DecodeReasons(std::span<const std::byte> section, std::vector<std::string>&
   return DecodeList(section, to, [](ByteReader& reader) {
     return reader.ReadString(reader.Read<WireReason>().length);
   });
+}
+
+bool DecodeParent(std::span<const std::byte> section, ParentReference& to) {
+  ByteReader reader(section);
+  const auto wire = reader.Read<WireParent>();
+  reader.Require(wire.reserved == 0 && wire.path_length >= 1 && wire.path_length <= kMaxParentPath);
+  to.name = wire.name;
+  to.path = reader.ReadString(wire.path_length);
+  reader.Require(to.path.find('\0') == std::string::npos);
+  return reader.complete();
+}
+
+bool DecodeStandsFor(std::span<const std::byte> section, std::vector<WireImageName>& to) {
+  ByteReader reader(section);
+  const size_t count = section.size() / sizeof(WireImageName);
+  reader.Require(count <= kMaxStandsFor);
+  for (size_t i = 0; i < count && reader.ok(); ++i) to.push_back(reader.Read<WireImageName>());
+  return reader.complete();
 }
 
 }  // namespace stillframe

@@ -7,10 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "image/wire.h"
 #include "stillframe/page_sink.h"
 #include "stillframe/process_state.h"
 
 namespace stillframe {
+
+// Which image is the parent of one, and where it was when that was written.
+struct ParentReference {
+  WireImageName name = {};
+  std::string path;
+};
 
 // Each fills its part of `to` and is false where the bytes are not, from first to last, what
 // docs/image-format.md says; then `to` holds an unknown part of it.
@@ -20,6 +27,8 @@ bool DecodeMappings(std::span<const std::byte> section, std::vector<SavedMapping
 bool DecodeSkipped(std::span<const std::byte> section, std::vector<RangeReason>& to);
 bool DecodeCapture(std::span<const std::byte> section, ImageMetadata& to);
 bool DecodeReasons(std::span<const std::byte> section, std::vector<std::string>& to);
+bool DecodeParent(std::span<const std::byte> section, ParentReference& to);
+bool DecodeStandsFor(std::span<const std::byte> section, std::vector<WireImageName>& to);
 
 }  // namespace stillframe
 

@@ -150,4 +150,11 @@ ByteVector EncodeReasons(std::span<const std::string> reasons) {
   return section;
 }
 
+ByteVector EncodeParent(const WireImageName& name, const std::string& path) {
+  ByteVector section;
+  Append(section, WireParent{.name = name, .path_length = Length(path), .reserved = 0});
+  AppendBytes(section, path);
+  return section;
+}
+
 }  // namespace stillframe

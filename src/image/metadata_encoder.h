@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "image/wire.h"
 #include "stillframe/page_sink.h"
 #include "stillframe/process_state.h"
 
@@ -18,6 +19,7 @@ ByteVector EncodeMappings(std::span<const SavedMapping> mappings);
 ByteVector EncodeSkipped(std::span<const RangeReason> skipped);
 ByteVector EncodeCapture(const ImageMetadata& metadata);
 ByteVector EncodeReasons(std::span<const std::string> reasons);
+ByteVector EncodeParent(const WireImageName& name, const std::string& path);
 
 }  // namespace stillframe
 

@@ -12,8 +12,9 @@ namespace {
 constexpr size_t kMaxSections = 4096;
 
 std::string NameOf(uint32_t type) {
-  constexpr std::array kNames{"PROCESS", "THREADS", "MAPPINGS", "AUXV",      "SKIPPED",
-                              "CAPTURE", "INDEX",   "REASONS",  "SUPERSEDED"};
+  constexpr std::array kNames{"PROCESS",    "THREADS", "MAPPINGS", "AUXV",
+                              "SKIPPED",    "CAPTURE", "INDEX",    "REASONS",
+                              "SUPERSEDED", "PARENT",  "HASHES",   "STANDS_FOR"};
   static_assert(kNames.size() == kLastSectionType);
   if (type >= 1 && type <= kNames.size()) return std::string("section ") + kNames[type - 1];
   return "section of type " + std::to_string(type);
@@ -21,7 +22,8 @@ std::string NameOf(uint32_t type) {
 
 }  // namespace
 
-Result<SectionTable> SectionTable::Load(const ImageFile& file, const WireTrailer& trailer) {
+Result<SectionTable> SectionTable::Load(const ImageFile& file, const WireTrailer& trailer,
+                                        uint32_t version) {
   const uint64_t length = trailer.table_length;
   const uint64_t table_end = file.size() - sizeof(WireTrailer);
   if (length % sizeof(WireSection) != 0 || length > kMaxSections * sizeof(WireSection) ||
@@ -36,7 +38,7 @@ Result<SectionTable> SectionTable::Load(const ImageFile& file, const WireTrailer
     return file.Damaged("the checksum of its section table is wrong");
   }
   STILLFRAME_TRY(table.CheckLayout(file, trailer.table_offset));
-  STILLFRAME_TRY(table.CheckTypes(file));
+  STILLFRAME_TRY(table.CheckTypes(file, version));
   for (const WireSection& section : table.sections_) {
     STILLFRAME_ASSIGN(const uint64_t checksum, file.ChecksumOf(section.offset, section.length));
     if (checksum != section.checksum) {
@@ -61,7 +63,7 @@ Result<void> SectionTable::CheckLayout(const ImageFile& file, uint64_t table_off
   return {};
 }
 
-Result<void> SectionTable::CheckTypes(const ImageFile& file) const {
+Result<void> SectionTable::CheckTypes(const ImageFile& file, uint32_t version) const {
   std::array<int, kLastSectionType + 1> seen{};
   for (const WireSection& section : sections_) {
     const bool known = section.type >= 1 && section.type <= kLastSectionType;
@@ -73,6 +75,9 @@ Result<void> SectionTable::CheckTypes(const ImageFile& file) const {
     if (known && ++seen[section.type] > 1) {
       return file.Damaged("it has more than one " + NameOf(section.type));
     }
+  }
+  if (version == kPlainVersion && seen[static_cast<size_t>(SectionType::kParent)] > 0) {
+    return file.Damaged("it is of format version 1, which has no section PARENT");
   }
   for (uint32_t type = 1; type <= kLastRequiredType; ++type) {
     if (seen[type] == 0) return file.Damaged("it has no " + NameOf(type));

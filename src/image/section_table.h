@@ -16,12 +16,14 @@ namespace stillframe {
 class SectionTable {
  public:
   // Reads the table that `trailer` names, and every section's checksum. Unknown sections are passed
-  // over if they are optional. Errors: kDamaged (also for an unknown section that is required).
-  static Result<SectionTable> Load(const ImageFile& file, const WireTrailer& trailer);
+  // over if they are optional. `version`: of the format. Errors: kDamaged (also for an unknown
+  // section that is required).
+  static Result<SectionTable> Load(const ImageFile& file, const WireTrailer& trailer,
+                                   uint32_t version);
 
   // Where the blocks end and the sections begin.
   uint64_t data_end() const { return data_end_; }
-  // Of a type that every image has.
+  // Of a type that the image has.
   const WireSection& Find(SectionType type) const;
   // Null where the image has none.
   const WireSection* FindOptional(SectionType type) const;
@@ -31,7 +33,7 @@ class SectionTable {
  private:
   // Every byte between the blocks and the table belongs to one section.
   Result<void> CheckLayout(const ImageFile& file, uint64_t table_offset);
-  Result<void> CheckTypes(const ImageFile& file) const;
+  Result<void> CheckTypes(const ImageFile& file, uint32_t version) const;
 
   std::vector<WireSection> sections_;
   uint64_t data_end_ = 0;

@@ -15,10 +15,13 @@ namespace stillframe {
 static_assert(std::endian::native == std::endian::little,
               "fields are read and written as they are");
 
-inline constexpr uint32_t kFormatVersion = 1;
+// What an image needs decides which it has: see docs/image-format.md, "Versions".
+inline constexpr uint32_t kPlainVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;  // encoded blocks, pages that stand in a parent
 inline constexpr uint64_t kHeaderSize = 4096;
 inline constexpr uint64_t kMaxBlockPages = 64;
-// Of each section but INDEX and SUPERSEDED. 65,536 threads with all their registers are less.
+// Of each section but INDEX, SUPERSEDED and HASHES. 65,536 threads with all their registers are
+// less.
 inline constexpr uint64_t kMaxSectionBytes = GiB(1).count;
 
 // Not text, and spoilt by whatever changes line ends or drops the eighth bit.
@@ -60,10 +63,13 @@ enum class SectionType : uint32_t {
   kIndex = 7,
   kReasons = 8,
   kSuperseded = 9,  // only where there is any
+  kParent = 10,     // of version 2, where pages stand in a parent
+  kHashes = 11,     // optional
+  kStandsFor = 12,  // optional
 };
 // Those up to here are in every image.
 inline constexpr uint32_t kLastRequiredType = 8;
-inline constexpr uint32_t kLastSectionType = 9;
+inline constexpr uint32_t kLastSectionType = 12;
 
 // A reader that doesn't know the section's type may do without it.
 inline constexpr uint32_t kSectionOptional = 1u << 0;
@@ -170,8 +176,18 @@ struct WireReason {
 };
 static_assert(sizeof(WireReason) == 4);
 
-enum class WireKind : uint8_t { kData = 1, kZero = 2, kLost = 3 };
-enum class WireEncoding : uint8_t { kRaw = 0 };
+enum class WireKind : uint8_t {
+  kData = 1,
+  kZero = 2,
+  kLost = 3,
+  kInParent = 4,  // of version 2
+};
+// All but kRaw are of version 2.
+enum class WireEncoding : uint8_t {
+  kRaw = 0,
+  kLz4 = 1,   // one LZ4 block, without a frame
+  kZstd = 2,  // one Zstandard frame
+};
 
 // kIndex: nothing but these, by address, not overlapping.
 struct WireIndexEntry {
@@ -185,7 +201,10 @@ struct WireIndexEntry {
   uint8_t source;    // PageSource of kData, else 0
   uint8_t encoding;  // WireEncoding
   uint8_t reason;    // for kLost the number of a kReasons string, from 0; else 0
-  uint32_t reserved;
+  // Of kData in version 2, else 0: where in the block the first page stands, counted in pages, and
+  // how many pages the block holds.
+  uint16_t first_page;
+  uint16_t block_pages;
 
   uint64_t end() const { return address + pages * kPageSize.count; }
   bool operator==(const WireIndexEntry&) const = default;
@@ -200,12 +219,35 @@ struct WireSuperseded {
 };
 static_assert(sizeof(WireSuperseded) == 24);
 
+// Names an image by what nobody can change in it unseen.
+struct WireImageName {
+  std::array<uint8_t, 16> id;
+  uint64_t index_checksum;  // of its section kIndex, as its table tells it
+};
+static_assert(sizeof(WireImageName) == 24);
+
+// kParent: one of these, then the bytes of its path.
+struct WireParent {
+  WireImageName name;
+  uint32_t path_length;
+  uint32_t reserved;
+};
+static_assert(sizeof(WireParent) == 32);
+
+// kHashes: nothing but these, one for each page of the data entries of the index, in its order.
+struct WirePageHash {
+  uint64_t low;  // XXH3, 128 bits, seed 0
+  uint64_t high;
+  bool operator==(const WirePageHash&) const = default;
+};
+static_assert(sizeof(WirePageHash) == 16);
+
 template <class T>
 concept WireStruct = std::is_trivially_copyable_v<T> && std::has_unique_object_representations_v<T>;
 static_assert(WireStruct<WireHeader> && WireStruct<WireTrailer> && WireStruct<WireSection> &&
               WireStruct<WireProcess> && WireStruct<WireThread> && WireStruct<WireMapping> &&
               WireStruct<WireSkipped> && WireStruct<WireCapture> && WireStruct<WireIndexEntry> &&
-              WireStruct<WireSuperseded>);
+              WireStruct<WireSuperseded> && WireStruct<WireParent> && WireStruct<WirePageHash>);
 
 }  // namespace stillframe
 

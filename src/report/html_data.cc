@@ -116,10 +116,17 @@ Json MemoryMapToJson(const HtmlMemoryMap& map) {
     entry["cells"] = CellsToJson(mapping.cells);
     mappings.push_back(std::move(entry));
   }
-  return {{"page_bytes", kPageSize.count},
-          {"cell_pages", map.cell_pages.count},
-          {"unknown", map.unknown.count},
-          {"mappings", std::move(mappings)}};
+  Json json = {{"page_bytes", kPageSize.count},
+               {"cell_pages", map.cell_pages.count},
+               {"unknown", map.unknown.count},
+               {"mappings", std::move(mappings)}};
+  if (map.kinds.empty()) return json;
+  for (const HtmlMemoryMap::KindName& kind : map.kinds) {
+    json["kinds"].push_back(kind.name);
+    json["meanings"].push_back(kind.meaning);
+  }
+  json["unremarkable"] = map.unremarkable;
+  return json;
 }
 
 Json PanelToJson(const HtmlPanel& panel) {

@@ -39,6 +39,17 @@ struct HtmlMemoryMap {
   std::vector<Mapping> mappings;
   Pages unknown{0};  // pages that were saved, but not recorded how: too many ranges
 
+  // What a kind is called, where it is not how a save got the page, and what that means: "changed",
+  // "in both, with other bytes".
+  struct KindName {
+    std::string name;
+    std::string meaning;
+  };
+  // By HtmlPageKind, whose colours they have; empty: those of a save. Mappings that have pages of
+  // the first kind only are put together at the end.
+  std::vector<KindName> kinds = {};
+  std::string unremarkable = {};  // what such a mapping is: "mapping of zeros only"
+
   bool empty() const { return mappings.empty(); }
 };
 

@@ -59,6 +59,13 @@ class PageRecorder : public PageSink {
     return {};
   }
 
+  // Whether zero or not is not told.
+  Result<void> InParent(AddressRange range) override {
+    STILLFRAME_TRY(sink_->InParent(range));
+    Record(range, HtmlPageKind::kScanned);
+    return {};
+  }
+
   Result<void> Finish(const ImageMetadata& metadata) override {
     record_->mappings = metadata.mappings;
     if (repeats_) KeepLast();

@@ -28,7 +28,8 @@ HtmlTimeline MakeTimeline(const SaveTrace& trace) {
 
 HtmlPageKind KindOf(const ImageRun& run) {
   if (run.kind == PageKind::kZero) return HtmlPageKind::kZero;
-  if (run.kind == PageKind::kLost) return HtmlPageKind::kLost;
+  // Either is not to be had any more.
+  if (run.kind == PageKind::kLost || run.kind == PageKind::kFreed) return HtmlPageKind::kLost;
   if (run.source == PageSource::kFaulted) return HtmlPageKind::kFaulted;
   return run.source == PageSource::kPaused ? HtmlPageKind::kPaused : HtmlPageKind::kScanned;
 }

@@ -64,7 +64,8 @@ struct HtmlMark {
 struct HtmlPanel {
   std::string name;
   std::string note;  // one sentence under the name, or empty
-  // What the heat map shows: "Write latency", or "Waits of writes" of a save from outside.
+  // What the heat map shows: "Write latency", or "Waits of writes" of a save from outside. Empty:
+  // there was nothing to measure, and there is no heat map.
   std::string latency_title = "Write latency";
   Duration begin{0};  // of the time axis
   Duration end{0};

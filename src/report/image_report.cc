@@ -49,8 +49,10 @@ std::vector<std::string> Arguments(const ByteVector& command_line) {
 // Zero and data pages of one mapping are what a user asks for first, so they stand with it.
 struct MappingPages {
   Pages data;
+  Pages in_parents;  // of `data`
   Pages zero;
   Pages lost;
+  Pages freed;
 };
 
 MappingPages CountPages(const ImageReader& image, AddressRange range) {
@@ -59,12 +61,16 @@ MappingPages CountPages(const ImageReader& image, AddressRange range) {
     switch (run.kind) {
       case PageKind::kData:
         pages.data += run.range.pages();
+        if (run.depth > 0) pages.in_parents += run.range.pages();
         break;
       case PageKind::kZero:
         pages.zero += run.range.pages();
         break;
       case PageKind::kLost:
         pages.lost += run.range.pages();
+        break;
+      case PageKind::kFreed:
+        pages.freed += run.range.pages();
         break;
     }
   }
@@ -79,8 +85,11 @@ Json MappingToJson(const ImageReader& image, const SavedMapping& saved) {
   object["name"] = saved.mapping.name;
   object["file_offset"] = saved.mapping.file_offset;
   object["inode"] = saved.mapping.inode;
-  object["pages"] = {
-      {"data", pages.data.count}, {"zero", pages.zero.count}, {"lost", pages.lost.count}};
+  object["pages"] = {{"data", pages.data.count},
+                     {"in_parent", pages.in_parents.count},
+                     {"zero", pages.zero.count},
+                     {"lost", pages.lost.count},
+                     {"freed", pages.freed.count}};
   return object;
 }
 
@@ -117,7 +126,43 @@ std::string PagesToText(const ImageReader& image, const SavedMapping& saved) {
   std::string text =
       FormatCount(pages.data.count) + " data, " + FormatCount(pages.zero.count) + " zero";
   if (pages.lost.count > 0) text += ", " + FormatCount(pages.lost.count) + " lost";
+  if (pages.freed.count > 0) text += ", " + FormatCount(pages.freed.count) + " freed";
   if (saved.saved != saved.mapping.range) text += ", only " + FormatRange(saved.saved);
+  return text;
+}
+
+Json ChainToJson(const ImageReader& image) {
+  Json list = Json::array();
+  for (const ChainFile& file : image.chain()) {
+    list.push_back({{"image", file.path},
+                    {"id", FormatId(file.id)},
+                    {"format_version", file.format_version},
+                    {"image_bytes", file.size.count},
+                    {"stored_bytes", file.stored.count},
+                    {"pages", file.pages.count},
+                    {"in_parent", file.in_parent.count},
+                    {"freed", file.freed.count},
+                    {"hashes", file.has_hashes}});
+  }
+  return list;
+}
+
+std::string ChainFileToText(const ChainFile& file) {
+  std::string text = "    " + FormatId(file.id) + "  " + FormatCount(file.pages.count) +
+                     " pages in " + FormatBytes(file.stored);
+  if (file.in_parent.count > 0) {
+    text += ", " + FormatCount(file.in_parent.count) + " in its parent";
+  }
+  if (file.freed.count > 0) text += ", " + FormatCount(file.freed.count) + " freed";
+  return text + "  " + Printable(file.path) + "\n";
+}
+
+// An image that stands alone needs no list.
+std::string ChainToText(const ImageReader& image) {
+  const std::span<const ChainFile> chain = image.chain();
+  if (chain.size() < 2 && (chain.empty() || chain.front().freed.count == 0)) return "";
+  std::string text = "  chain     " + FormatCount(chain.size()) + "\n";
+  for (const ChainFile& file : chain) text += ChainFileToText(file);
   return text;
 }
 
@@ -178,6 +223,7 @@ Json ImageToJson(const ImageReader& image, std::string_view path) {
   report["pages"] = {{"total", PagesOf(metadata).count},  {"zero", counters.zero.count},
                      {"scanned", counters.scanned.count}, {"faulted", counters.faulted.count},
                      {"paused", counters.paused.count},   {"lost", counters.lost.count}};
+  report["chain"] = ChainToJson(image);
   report["threads"] = ThreadsToJson(metadata.process);
   Json mappings = Json::array();
   for (const SavedMapping& mapping : metadata.mappings) {
@@ -208,6 +254,7 @@ std::string ImageToText(const ImageReader& image, std::string_view path, bool al
           " zero, " + FormatCount(counters.scanned.count) + " scanned, " +
           FormatCount(counters.faulted.count) + " faulted, " + FormatCount(counters.paused.count) +
           " paused, " + FormatCount(counters.lost.count) + " lost\n";
+  text += ChainToText(image);
   text += MappingsToText(image, all);
   const size_t limit = all ? SIZE_MAX : kShortList;
   const std::vector<RangeReason> lost = LostRanges(image);

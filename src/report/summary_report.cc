@@ -26,9 +26,13 @@ Bytes SizeOf(const std::vector<RangeReason>& ranges) {
 }
 
 Json PagesToJson(const SaveSummary& summary) {
-  return {{"total", summary.total.count},           {"zero", summary.pages.zero.count},
-          {"scanned", summary.pages.scanned.count}, {"faulted", summary.pages.faulted.count},
-          {"paused", summary.pages.paused.count},   {"lost", summary.pages.lost.count}};
+  return {{"total", summary.total.count},
+          {"zero", summary.pages.zero.count},
+          {"scanned", summary.pages.scanned.count},
+          {"faulted", summary.pages.faulted.count},
+          {"paused", summary.pages.paused.count},
+          {"lost", summary.pages.lost.count},
+          {"in_parent", summary.pages.in_parent.count}};
 }
 
 Json WaitToJson(const WaitSummary& wait) {
@@ -94,7 +98,19 @@ std::string PagesLine(const SaveSummary& summary) {
   return "  pages     " + FormatCount(summary.total.count) + ": " + FormatCount(pages.zero.count) +
          " zero, " + FormatCount(pages.scanned.count) + " scanned, " +
          FormatCount(pages.faulted.count) + " faulted, " + FormatCount(pages.paused.count) +
-         " paused, " + FormatCount(pages.lost.count) + " lost\n";
+         " paused, " + FormatCount(pages.lost.count) + " lost" +
+         (pages.in_parent.count > 0 ? ", " + FormatCount(pages.in_parent.count) + " in the parent"
+                                    : "") +
+         "\n";
+}
+
+// Nothing where blocks are stored as they are.
+std::string CompressionLine(const SinkCounters& pages, std::string_view codec) {
+  if (codec == kNoCodec || pages.encoded_from.count == 0) return {};
+  const uint64_t tenths = pages.encoded_to.count * 1000 / pages.encoded_from.count;
+  return "  " + std::string(codec) + std::string(10 - std::min<size_t>(codec.size(), 9), ' ') +
+         FormatBytes(pages.encoded_from) + " stored as " + FormatBytes(pages.encoded_to) + ", " +
+         std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "%\n";
 }
 
 std::string SizesLine(const SaveSummary& summary, SaveFormat format) {
@@ -111,7 +127,8 @@ std::string SizesLine(const SaveSummary& summary, SaveFormat format) {
 
 }  // namespace
 
-Json SummaryToJson(const SaveSummary& summary, std::string_view output, SaveFormat format) {
+Json SummaryToJson(const SaveSummary& summary, std::string_view output, SaveFormat format,
+                   std::string_view codec) {
   Json report = JsonReport(VerbOf(format));
   report["pid"] = summary.pid;
   report["image"] = output;
@@ -128,6 +145,11 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view output, SaveForm
       std::chrono::duration_cast<std::chrono::milliseconds>(summary.duration).count();
   report["memory_bytes"] = summary.memory.count;
   report["image_bytes"] = summary.image.count;
+  if (format == SaveFormat::kImage) {
+    report["compression"] = {{"codec", codec},
+                             {"raw_bytes", summary.pages.encoded_from.count},
+                             {"stored_bytes", summary.pages.encoded_to.count}};
+  }
   report["pages"] = PagesToJson(summary);
   report["wait_us"] = WaitToJson(summary.wait);
   report["throttle"] = {{"policy", summary.policy},
@@ -147,7 +169,7 @@ Json SummaryToJson(const SaveSummary& summary, std::string_view output, SaveForm
 }
 
 std::string SummaryToText(const SaveSummary& summary, std::string_view output, bool all,
-                          SaveFormat format) {
+                          SaveFormat format, std::string_view codec) {
   std::string text = "saved process " + std::to_string(summary.pid) + " to " + Printable(output) +
                      " via " + std::string(ViaName(summary.via)) +
                      (summary.instant == Instant::kLate ? " late in " : " in ") +
@@ -155,7 +177,8 @@ std::string SummaryToText(const SaveSummary& summary, std::string_view output, b
   text += PauseLine(summary);
   // The other ways make no write wait and hold nothing back.
   if (summary.via == Via::kWriteProtect) text += WaitLine(summary.wait) + ThrottleLine(summary);
-  text += RoundsLine(summary) + PagesLine(summary) + SizesLine(summary, format);
+  text += RoundsLine(summary) + PagesLine(summary) + SizesLine(summary, format) +
+          CompressionLine(summary.pages, codec);
   const size_t limit = all ? SIZE_MAX : kShortList;
   if (!summary.lost.empty()) {
     text += "  lost      " + FormatBytes(ToBytes(summary.pages.lost)) + " in " +

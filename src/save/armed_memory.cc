@@ -11,7 +11,7 @@
 #include "save/page_armer.h"
 #include "save/region_numbers.h"
 #include "sys/mapped_file.h"
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 
 namespace stillframe {
 namespace {
@@ -274,11 +274,9 @@ Result<void> ArmedMemory::NotePresentIn(const Region& region, const PlannedMappi
                      [&](AddressRange data) { present.SetRun(region.PagesIn(data)); });
     return {};
   }
-  const PageScanner scanner(target_.pagemap(), planned.mapping.hugetlb
-                                                   ? PageScanner::Wanted::kPresent
-                                                   : PageScanner::Wanted::kArmed);
-  return scanner.Scan(region.range,
-                      [&](AddressRange found) { present.SetRun(region.PagesIn(found)); });
+  const PageMapScanner scanner(target_.pagemap(), {.armed_only = !planned.mapping.hugetlb});
+  return scanner.Scan(
+      region.range, [&](const FoundPages& found) { present.SetRun(region.PagesIn(found.range)); });
 }
 
 void ArmedMemory::Release(const TrackedMemory* tracked) {

@@ -17,6 +17,7 @@ class CopiedPages {
  public:
   void Add(AddressRange range);
   void Remove(AddressRange range);
+  void Clear() { groups_.clear(); }
   // Calls `missing` for each run of pages of `range` that are not there, by address; two runs may
   // touch.
   void ForEachMissing(AddressRange range, const std::function<void(AddressRange)>& missing) const;

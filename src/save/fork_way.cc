@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/fail_point.h"
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 
 namespace stillframe {
 
@@ -37,8 +37,8 @@ Result<void> ForkWay::WhilePaused() {
 // they were before the pause they may be out of date. A mapping's flags are the same for all of it,
 // so the child has all of its pages or none.
 Result<void> ForkWay::CopyWhatIsNotInherited() {
-  const PageScanner of_child(child_->pagemap(), PageScanner::Wanted::kPresent);
-  const PageScanner of_target(memory_.pagemap, PageScanner::Wanted::kPresent);
+  const PageMapScanner of_child(child_->pagemap(), {});
+  const PageMapScanner of_target(memory_.pagemap, {});
   for (PlannedMapping& planned : context_.planner.plan()) {
     if (planned.treatment != Treatment::kArm) continue;
     const Result<bool> inherited = of_child.FindsAny(planned.saved);

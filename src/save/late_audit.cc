@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "save/page_armer.h"
+#include "sys/page_map_scanner.h"
 #include "sys/pagemap.h"
 #include "track/page_copy.h"
 
@@ -23,7 +24,7 @@ class Auditor {
  public:
   // Both outlive it.
   Auditor(const Target& target, TrackedMemory& memory)
-      : target_(target), memory_(memory), armed_(target.pagemap(), PageScanner::Wanted::kArmed) {}
+      : target_(target), memory_(memory), armed_(target.pagemap(), {.armed_only = true}) {}
 
   // Pages that were copied.
   Result<void> Look(PageRun copied) {
@@ -45,10 +46,10 @@ class Auditor {
  private:
   Result<void> LookAt(PageRun run, TargetAddress begin) {
     PageIndex next = run.first;
-    STILLFRAME_TRY(armed_.Scan({begin, begin + ToBytes(run.count)}, [&](AddressRange armed) {
-      const PageIndex first = run.first + ToPages(armed.begin - begin);
+    STILLFRAME_TRY(armed_.Scan({begin, begin + ToBytes(run.count)}, [&](const FoundPages& armed) {
+      const PageIndex first = run.first + ToPages(armed.range.begin - begin);
       Suspect({next, first - next});
-      next = first + armed.pages();
+      next = first + armed.range.pages();
     }));
     Suspect({next, run.end() - next});
     return {};
@@ -90,7 +91,7 @@ class Auditor {
 
   const Target& target_;
   TrackedMemory& memory_;
-  const PageScanner armed_;
+  const PageMapScanner armed_;
   std::vector<PageIndex> doubtful_;
   Pages dropped_;
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "sys/mapped_file.h"
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 
 namespace stillframe {
 namespace {
@@ -44,7 +44,7 @@ Result<void> MappingContents::ForEach(
 
 Result<void> MappingContents::ByPagemap(
     Source holes, const std::function<Result<void>(const Stretch&)>& take) const {
-  const PageScanner scanner(memory_.pagemap, PageScanner::Wanted::kPresent);
+  const PageMapScanner scanner(memory_.pagemap, {});
   TargetAddress at = planned_.saved.begin;
   Result<void> taken;
   AddressRange run{at, at};
@@ -53,14 +53,9 @@ Result<void> MappingContents::ByPagemap(
     if (taken && !run.empty()) taken = take({run, Source::kMemory});
     at = run.end;
   };
-  const Result<void> scanned = scanner.Scan(planned_.saved, [&](AddressRange found) {
-    // Runs are given on as large as they are.
-    if (found.begin == run.end) {
-      run.end = found.end;
-      return;
-    }
+  const Result<void> scanned = scanner.Scan(planned_.saved, [&](const FoundPages& found) {
     give();
-    run = found;
+    run = found.range;
   });
   STILLFRAME_TRY(taken);
   if (!scanned) {

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "image/zero_scan.h"
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 
 namespace stillframe {
 namespace {
@@ -49,14 +49,14 @@ MemorySample::MemorySample(std::span<const PlannedMapping> plan) {
 }
 
 Result<void> MemorySample::NotePresent(int pagemap) {
-  const PageScanner scanner(pagemap, PageScanner::Wanted::kPresent);
+  const PageMapScanner scanner(pagemap, {});
   present_ = Pages{0};
   for (Slice& slice : slices_) {
     slice.present.assign(slice.range.pages().count, false);
-    STILLFRAME_TRY(scanner.Scan(slice.range, [&](AddressRange run) {
-      const uint64_t first = ToPages(run.begin - slice.range.begin).count;
-      for (uint64_t i = 0; i < run.pages().count; ++i) slice.present[first + i] = true;
-      present_ += run.pages();
+    STILLFRAME_TRY(scanner.Scan(slice.range, [&](const FoundPages& run) {
+      const uint64_t first = ToPages(run.range.begin - slice.range.begin).count;
+      for (uint64_t i = 0; i < run.range.pages().count; ++i) slice.present[first + i] = true;
+      present_ += run.range.pages();
     }));
   }
   return {};
@@ -70,12 +70,12 @@ Result<void> MemorySample::Arm(int pagemap, const FaultChannel& channel) {
 
 Result<Pages> MemorySample::CountWritten(int pagemap) const {
   // Arming may have left marks at holes too, which is why the noted pages are asked for.
-  const PageScanner scanner(pagemap, PageScanner::Wanted::kArmed);
+  const PageMapScanner scanner(pagemap, {.armed_only = true});
   Pages written = present_;
   for (const Slice& slice : slices_) {
-    STILLFRAME_TRY(scanner.Scan(slice.range, [&](AddressRange run) {
-      const uint64_t first = ToPages(run.begin - slice.range.begin).count;
-      for (uint64_t i = 0; i < run.pages().count; ++i) {
+    STILLFRAME_TRY(scanner.Scan(slice.range, [&](const FoundPages& run) {
+      const uint64_t first = ToPages(run.range.begin - slice.range.begin).count;
+      for (uint64_t i = 0; i < run.range.pages().count; ++i) {
         if (slice.present[first + i]) written -= Pages{1};
       }
     }));

@@ -4,8 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "sys/pagemap.h"
-
 namespace stillframe {
 namespace {
 
@@ -50,14 +48,14 @@ void ForgetCopies(PageRun run, TrackedMemory& memory) {
 }
 
 Result<void> PageArmer::ScanInWindows(AddressRange range,
-                                      const std::function<void(const PopulatedRun&)>& found) const {
+                                      const PageMapScanner::Found& found) const {
   Bytes window = kSmallestWindow;
   for (TargetAddress at = range.begin; at < range.end;) {
     const TargetAddress next = std::min(range.end, at + std::min(window, range.end - at));
     bool any = false;
-    STILLFRAME_TRY(ScanPopulated(target_.pagemap(), {at, next}, [&](const PopulatedRun& run) {
+    STILLFRAME_TRY(scanner_.Scan({at, next}, [&](const FoundPages& pages) {
       any = true;
-      found(run);
+      found(pages);
     }));
     window = any ? kSmallestWindow : std::min(window * 2, kLargestWindow);
     at = next;
@@ -68,7 +66,7 @@ Result<void> PageArmer::ScanInWindows(AddressRange range,
 Result<std::vector<AddressRange>> PageArmer::PopulatedBlocks(const Region& region, PageRun run,
                                                              Phase phase) const {
   std::vector<AddressRange> stretches;
-  const auto note = [&](const PopulatedRun& populated) {
+  const auto note = [&](const FoundPages& populated) {
     const PageRun pages = region.PagesIn(populated.range);
     if (populated.huge) memory_.arming.huge.SetRun(pages);
     if (phase == Phase::kPaused) memory_.ledger.present.SetRun(pages);
@@ -80,14 +78,13 @@ Result<std::vector<AddressRange>> PageArmer::PopulatedBlocks(const Region& regio
     }
   };
   const AddressRange range = region.AddressesOf(run);
-  STILLFRAME_TRY(phase == Phase::kPaused ? ScanPopulated(target_.pagemap(), range, note)
-                                         : ScanInWindows(range, note));
+  STILLFRAME_TRY(phase == Phase::kPaused ? scanner_.Scan(range, note) : ScanInWindows(range, note));
   return stretches;
 }
 
 Result<void> PageArmer::NotePopulated(const Region& region, AddressRange range) {
   ArmingLog& log = memory_.arming;
-  STILLFRAME_TRY(ScanInWindows(range, [&](const PopulatedRun& populated) {
+  STILLFRAME_TRY(ScanInWindows(range, [&](const FoundPages& populated) {
     const PageRun pages = region.PagesIn(populated.range);
     memory_.ledger.present.SetRun(pages);
     if (!channel_.marks_holes()) log.closed.SetRun(pages);

@@ -10,7 +10,7 @@
 #include "region/region_set.h"
 #include "stillframe/error.h"
 #include "stillframe/target.h"
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 #include "track/tracked_memory.h"
 
 namespace stillframe {
@@ -31,7 +31,10 @@ class PageArmer {
  public:
   // All outlive it.
   PageArmer(const Target& target, const FaultChannel& channel, TrackedMemory& memory)
-      : target_(target), channel_(channel), memory_(memory) {}
+      : target_(target),
+        channel_(channel),
+        memory_(memory),
+        scanner_(target.pagemap(), {.marks = false, .huge = true}) {}
 
   // While the target runs. What turns out to be something else's is noted as foreign, and left.
   //
@@ -62,8 +65,7 @@ class PageArmer {
  private:
   enum class Phase { kRunning, kPaused };
 
-  Result<void> ScanInWindows(AddressRange range,
-                             const std::function<void(const PopulatedRun&)>& found) const;
+  Result<void> ScanInWindows(AddressRange range, const PageMapScanner::Found& found) const;
   // Stretches of whole blocks that hold pages, by address. Paused, it also notes the pages.
   Result<std::vector<AddressRange>> PopulatedBlocks(const Region& region, PageRun run,
                                                     Phase phase) const;
@@ -79,6 +81,7 @@ class PageArmer {
   const Target& target_;
   const FaultChannel& channel_;
   TrackedMemory& memory_;
+  const PageMapScanner scanner_;
   uint64_t calls_ = 0;
 };
 

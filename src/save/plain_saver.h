@@ -35,6 +35,12 @@ class PlainSaver {
   // Writes memory that was copied before.
   Result<void> Write(TargetAddress address, std::span<const std::byte> pages, PageSource source);
 
+  // For another save to the same sink.
+  void BeginAnew() {
+    unreadable_.clear();
+    done_.store(0, std::memory_order_relaxed);
+  }
+
   // Pages that were written.
   Pages done() const { return Pages{done_.load(std::memory_order_relaxed)}; }
   // Pages that could not be read, and are zero in the image.

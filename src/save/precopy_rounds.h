@@ -43,6 +43,8 @@ class PrecopyRounds {
   // meaning, so all of them are copied. What isn't registered is passed over.
   Result<void> Copy(std::span<const PlannedMapping> plan, std::span<const AddressRange> fresh);
 
+  // Counts from zero.
+  void BeginAnew() { copied_ = Bytes{0}; }
   Bytes copied() const { return copied_; }
   // What reading a page took in the last round, calls included; a guess before the first one.
   Duration ReadTime(Pages pages) const;

@@ -17,6 +17,7 @@ constexpr Bytes kWholeMapping{UINT64_MAX};
 // this; larger ones are worth another short pause, to register them as well.
 constexpr Bytes kWorthRegistering = MiB(16);
 constexpr int kMostRegistrations = 4;
+constexpr AddressRange kEverything{{0}, {UINT64_MAX}};
 
 }  // namespace
 
@@ -36,9 +37,22 @@ PrecopyWay::PrecopyWay(SaveContext& context)
                    [this] { return context_.target->AwaitSystemCalls(context_.HowToPause()); }}) {}
 
 Result<void> PrecopyWay::Prepare() {
-  STILLFRAME_TRY(Connect());
+  if (!channel_) STILLFRAME_TRY(Connect());
   STILLFRAME_TRY(context_.sink->AllowRepeats());
+  // To read the details of mappings again would walk over all memory.
+  if (before_ != Copies::kNone) return context_.planner.Refresh();
   return context_.planner.Make({.private_files = true});
+}
+
+void PrecopyWay::BeginAnew(bool hold) {
+  if (context_.planner.mappings().empty()) return;  // the one before did not come to anything
+  before_ = hold ? Copies::kHold : Copies::kDropped;
+  if (!hold) copied_.Clear();
+  saver_.BeginAnew();
+  rounds_.BeginAnew();
+  copies_ = {};
+  zeros_.clear();
+  round_count_ = 0;
 }
 
 Result<void> PrecopyWay::BeforePause() {
@@ -90,8 +104,25 @@ Result<std::vector<AddressRange>> PrecopyWay::Register() {
   return fresh;
 }
 
+Result<std::vector<AddressRange>> PrecopyWay::BeginRounds() {
+  if (before_ == Copies::kDropped) {
+    STILLFRAME_TRY(Register());
+    return std::vector<AddressRange>{kEverything};
+  }
+  if (before_ == Copies::kNone) return Register();
+  STILLFRAME_TRY(context_.ExpectPages(Expectation::kSoFar));
+  // As if all of it held: of what doesn't the sink is told again.
+  for (const PlannedMapping& planned : context_.planner.plan()) {
+    if (planned.treatment != Treatment::kArm) continue;
+    STILLFRAME_TRY(context_.sink->InParent(planned.saved));
+  }
+  STILLFRAME_ASSIGN(const Outlook outlook, LookAhead());
+  if (outlook.unwatched > kWorthRegistering) return Register();
+  return std::vector<AddressRange>();
+}
+
 Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
-  STILLFRAME_ASSIGN(std::vector<AddressRange> fresh, Register());
+  STILLFRAME_ASSIGN(std::vector<AddressRange> fresh, BeginRounds());
   context_.pages_to_do.store(ExpectedPages(context_.planner.plan()).count,
                              std::memory_order_relaxed);
   auto verdict = PrecopyPace::Verdict::kGoOn;

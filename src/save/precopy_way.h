@@ -35,6 +35,11 @@ class PrecopyWay final : public SaveWay {
  public:
   explicit PrecopyWay(SaveContext& context);
 
+  // The next save of a target that was not released: all stays armed, and what is known of copies
+  // stays known. `hold`: they stand in the parent of the image that comes. Else none of them
+  // counts, and everything is copied once more.
+  void BeginAnew(bool hold);
+
   Result<void> Prepare() override;
   // All rounds.
   Result<void> BeforePause() override;
@@ -58,6 +63,8 @@ class PrecopyWay final : public SaveWay {
   // In a short pause of its own. Returns what was not registered right before: whatever was copied
   // of it, and whatever marks its pages carry, is of no meaning.
   Result<std::vector<AddressRange>> Register();
+  // Before the first round. Returns, as Register does, what no mark can tell anything of.
+  Result<std::vector<AddressRange>> BeginRounds();
   Result<PrecopyPace::Verdict> RunRounds(PrecopyPace* pace);
   Result<void> CopyOnce(std::span<const AddressRange> fresh);
   // Reads the mappings anew.
@@ -69,8 +76,15 @@ class PrecopyWay final : public SaveWay {
   // Inside the pause: the pages for which no copy holds.
   Result<std::vector<AddressRange>> FindRest();
 
+  enum class Copies {
+    kNone,     // nothing was ever copied
+    kHold,     // those of the saves before stand in the image's parent
+    kDropped,  // are of no meaning, though all is armed
+  };
+
   SaveContext& context_;
   const StillMemory memory_;
+  Copies before_ = Copies::kNone;
   std::optional<FaultChannel> channel_;
   std::optional<ArmedMemory> armed_;
   const PageWatch watch_;

@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "sys/page_map_scanner.h"
 #include "sys/pagemap.h"
 
 namespace stillframe {
@@ -12,6 +13,8 @@ namespace {
 
 // More than anybody will want to know of.
 constexpr size_t kMostSuspects = 1 << 20;
+// That are asked about at once.
+constexpr size_t kMostHoles = 4096;
 // An event that tells of a page is read by then.
 constexpr timespec kUntilTold{.tv_sec = 0, .tv_nsec = 5'000'000};
 
@@ -37,23 +40,29 @@ bool IsUnseen(const Target& target, const TrackedMemory& memory, const Suspect& 
 
 Result<void> FindSuspects(const Target& target, const TrackedMemory& memory, const Region& region,
                           std::vector<Suspect>* suspects) {
-  Result<void> result;
-  const auto look = [&](PageRun holes) {
-    if (!result) return;
-    const AddressRange where = region.AddressesOf(holes);
-    const auto judge = [&](const PopulatedRun& run) {
-      const PageIndex first = holes.first + ToPages(run.range.begin - where.begin);
-      for (uint64_t i = 0; i < run.range.pages().count; ++i) {
-        const Suspect suspect{first + Pages{i}, run.range.begin + kPageSize * i};
-        if (suspects->size() < kMostSuspects && IsUnseen(target, memory, suspect)) {
-          suspects->push_back(suspect);
-        }
+  const auto judge = [&](const FoundPages& found) {
+    const PageIndex first = region.PagesIn(found.range).first;
+    for (uint64_t i = 0; i < found.range.pages().count; ++i) {
+      const Suspect suspect{first + Pages{i}, found.range.begin + kPageSize * i};
+      if (suspects->size() < kMostSuspects && IsUnseen(target, memory, suspect)) {
+        suspects->push_back(suspect);
       }
-    };
-    result = ScanPopulated(target.pagemap(), where, judge);
+    }
   };
-  ForEachSet(memory.arming.closed, region.run(),
-             [&](PageRun closed) { ForEachClear(memory.ledger.present, closed, look); });
+  const PageMapScanner scanner(target.pagemap(), {.marks = false});
+  std::vector<AddressRange> holes;
+  Result<void> result;
+  const auto look = [&] {
+    if (result) result = scanner.Scan(holes, PageMapScanner::Between::kAnything, judge);
+    holes.clear();
+  };
+  ForEachSet(memory.arming.closed, region.run(), [&](PageRun closed) {
+    ForEachClear(memory.ledger.present, closed, [&](PageRun clear) {
+      holes.push_back(region.AddressesOf(clear));
+      if (holes.size() == kMostHoles) look();
+    });
+  });
+  look();
   return result;
 }
 

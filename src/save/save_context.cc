@@ -60,4 +60,11 @@ Result<void> SaveContext::CallAtInstant() {
   return called;
 }
 
+void SaveContext::BeginAnew() {
+  stopped.reset();
+  metadata = {};
+  summary = {};
+  settled = false;
+}
+
 }  // namespace stillframe

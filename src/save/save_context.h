@@ -37,6 +37,8 @@ struct SaveContext {
   Result<void> ExpectPages(Expectation expectation);
   // The caller's own work at the instant of the image; its time is no part of the pause.
   Result<void> CallAtInstant();
+  // What is told of one save is told of the next one from the beginning; the plan stays.
+  void BeginAnew();
 
   const Clock& clock = MonotonicClock();
   const std::unique_ptr<Target> target;

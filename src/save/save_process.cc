@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "save/save_options.h"
+#include "stillframe/image.h"
 #include "stillframe/save.h"
 
 namespace stillframe {

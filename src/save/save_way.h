@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/mapped_memory.h"
 #include "save/save_context.h"
 #include "stillframe/error.h"
 #include "stillframe/page_sink.h"
@@ -18,7 +19,7 @@ namespace stillframe {
 // them. What is the same in every way stays with the session.
 //
 // Thread rule: the session's; Interrupt and AddTo(SaveProgress*) from any.
-class SaveWay {
+class SaveWay : public InMappedMemory {
  public:
   SaveWay() = default;
   SaveWay(const SaveWay&) = delete;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 
 namespace stillframe {
 namespace {
@@ -13,16 +13,16 @@ constexpr Bytes kLargestWindow = GiB(64);
 
 class Counter {
  public:
-  Counter(const Target& target, Bytes enough) : target_(target), enough_(enough) {}
+  Counter(const Target& target, Bytes enough)
+      : scanner_(target.pagemap(), {.marks = false}), enough_(enough) {}
 
   Result<void> Add(AddressRange range) {
     Bytes window = kSmallestWindow;
     for (TargetAddress at = range.begin; at < range.end && found_ < enough_;) {
       const TargetAddress next = at + std::min(window, range.end - at);
       const Bytes before = found_;
-      STILLFRAME_TRY(ScanPopulated(target_.pagemap(), {at, next}, [this](const PopulatedRun& run) {
-        found_ += run.range.size();
-      }));
+      STILLFRAME_TRY(scanner_.Scan(
+          {at, next}, [this](const FoundPages& pages) { found_ += pages.range.size(); }));
       window = found_ > before ? kSmallestWindow : std::min(window * 2, kLargestWindow);
       at = next;
     }
@@ -33,7 +33,7 @@ class Counter {
   Bytes found() const { return std::min(found_, enough_); }
 
  private:
-  const Target& target_;
+  const PageMapScanner scanner_;
   const Bytes enough_;
   Bytes found_;
 };

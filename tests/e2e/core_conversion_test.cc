@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "stillframe/image.h"
 #include "stillframe/page_sink.h"
 #include "support/files.h"
 #include "support/stillframe_command.h"

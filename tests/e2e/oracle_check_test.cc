@@ -8,6 +8,7 @@
 
 #include "evaluate/page_pattern.h"
 #include "scripted.h"
+#include "stillframe/image.h"
 #include "stillframe/image_reader.h"
 #include "stillframe/page_sink.h"
 #include "support/files.h"

@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "fuzz_parent.h"
+#include "hand_image.h"
 #include "image_samples.h"
 #include "stillframe/image_reader.h"
 
@@ -50,6 +52,8 @@ void WriteCorpus(const std::filesystem::path& directory) {
   WriteFile(directory / "small", small);
   WriteFile(directory / "rewritten", RewrittenImage());
   WriteFile(directory / "empty", EmptyImage());
+  WriteFile(directory / "packed", PackedImage().Build());
+  WriteFile(directory / "difference", DifferenceImage(FuzzParent::kName).Build());
   WriteFile(directory / "text", TextBytes("just text\n"));
   WriteFile(directory / "cut", std::span(small).first(small.size() - 1));
   std::vector<RawSection> sections = SectionsOf(small);

@@ -112,7 +112,9 @@ ByteVector MakeImage(const ImageMetadata& metadata, const std::function<void(Pag
   ImageIdentity identity;
   std::iota(identity.id.begin(), identity.id.end(), uint8_t{0});
   ByteVector image;
-  auto sink = ImageWriter::Create(std::make_unique<MemoryStore>(&image), identity);
+  // As the worked example in docs/image-format.md is.
+  auto sink = ImageWriter::Create(std::make_unique<MemoryStore>(&image), identity,
+                                  {.image = {.hashes = false}});
   Check(sink.has_value());
   fill(**sink);
   Check((*sink)->Finish(metadata).has_value());

@@ -8,12 +8,13 @@
 #include "fault/fault_channel.h"
 #include "kernel/puppet.h"
 #include "stillframe/target.h"
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 
 namespace stillframe {
 namespace {
 
-using Wanted = PageScanner::Wanted;
+constexpr PageQuery kPresent;
+constexpr PageQuery kArmed = {.armed_only = true};
 
 class SavePageScannerTest : public testing::Test {
  protected:
@@ -33,12 +34,13 @@ class SavePageScannerTest : public testing::Test {
     }
   }
 
-  std::vector<bool> PagesBy(bool ioctl, Wanted wanted) const {
-    PageScanner scanner(target_->pagemap(), wanted);
-    if (!ioctl) scanner.ForcePagemapReads();
+  std::vector<bool> PagesBy(bool ioctl, const PageQuery& query) const {
+    PageMapScanner scanner(target_->pagemap(), query);
+    if (!ioctl) scanner.ForceWindows();
     std::vector<bool> pages(kPages);
     TargetAddress reached = puppet_.range().begin;
-    const Result<void> scanned = scanner.Scan(puppet_.range(), [&](AddressRange run) {
+    const Result<void> scanned = scanner.Scan(puppet_.range(), [&](const FoundPages& found) {
+      const AddressRange run = found.range;
       EXPECT_LE(reached, run.begin) << "a page came twice, or out of order";
       EXPECT_LE(run.end, puppet_.range().end);
       reached = run.end;
@@ -52,9 +54,9 @@ class SavePageScannerTest : public testing::Test {
     return pages;
   }
   // What both ways say.
-  std::vector<bool> PagesWithBoth(Wanted wanted) const {
-    const std::vector<bool> by_ioctl = PagesBy(true, wanted);
-    EXPECT_EQ(by_ioctl, PagesBy(false, wanted));
+  std::vector<bool> PagesWithBoth(const PageQuery& query) const {
+    const std::vector<bool> by_ioctl = PagesBy(true, query);
+    EXPECT_EQ(by_ioctl, PagesBy(false, query));
     return by_ioctl;
   }
   static uint64_t Count(const std::vector<bool>& pages) {
@@ -68,39 +70,39 @@ class SavePageScannerTest : public testing::Test {
 };
 
 TEST_F(SavePageScannerTest, PresentPagesAreTheSameByIoctlAndByRead) {
-  if (!PageScanner(target_->pagemap(), Wanted::kPresent).uses_scan_ioctl()) {
+  if (!PageMapScanner(target_->pagemap(), kPresent).uses_scan_ioctl()) {
     GTEST_SKIP() << "*** SKIPPED *** this kernel has no PAGEMAP_SCAN";
   }
-  EXPECT_EQ(Count(PagesWithBoth(Wanted::kPresent)), kHoles);
+  EXPECT_EQ(Count(PagesWithBoth(kPresent)), kHoles);
   for (uint64_t page = 0; page < kHoles; page += 3) Do(Puppet::Order::kDiscard, page);
-  const std::vector<bool> pages = PagesWithBoth(Wanted::kPresent);
+  const std::vector<bool> pages = PagesWithBoth(kPresent);
   for (uint64_t page = 0; page < kPages; ++page) {
     EXPECT_EQ(pages[page], page < kHoles && page % 3 != 0) << page;
   }
 }
 
 TEST_F(SavePageScannerTest, ArmedPagesAreTheSameByIoctlAndByRead) {
-  if (!PageScanner(target_->pagemap(), Wanted::kArmed).uses_scan_ioctl()) {
+  if (!PageMapScanner(target_->pagemap(), kArmed).uses_scan_ioctl()) {
     GTEST_SKIP() << "*** SKIPPED *** this kernel has no PAGEMAP_SCAN";
   }
-  EXPECT_EQ(Count(PagesWithBoth(Wanted::kArmed)), 0u);
+  EXPECT_EQ(Count(PagesWithBoth(kArmed)), 0u);
   const auto channel = FaultChannel::Connect(target_->userfaultfd());
   ASSERT_TRUE(channel) << channel.error().message;
   ASSERT_EQ(channel->Register(puppet_.range()), RegisterOutcome::kDone);
   ASSERT_TRUE(channel->Arm(puppet_.range()));
-  EXPECT_EQ(Count(PagesWithBoth(Wanted::kArmed)), kHoles);
+  EXPECT_EQ(Count(PagesWithBoth(kArmed)), kHoles);
   // Opened ones are left out, single and in runs, and so are holes that are written now.
   for (uint64_t page = 0; page < 3000; page += 2) {
     ASSERT_EQ(channel->Open({puppet_.Page(page), puppet_.Page(page + 1)}), OpenOutcome::kOpened);
   }
   ASSERT_EQ(channel->Open({puppet_.Page(3000), puppet_.Page(3500)}), OpenOutcome::kOpened);
   Do(Puppet::Order::kWrite, kHoles, 10);
-  const std::vector<bool> pages = PagesWithBoth(Wanted::kArmed);
+  const std::vector<bool> pages = PagesWithBoth(kArmed);
   for (uint64_t page = 0; page < kPages; ++page) {
     const bool armed = page < 3000 ? page % 2 == 1 : page >= 3500 && page < kHoles;
     EXPECT_EQ(pages[page], armed) << page;
   }
-  EXPECT_EQ(Count(PagesWithBoth(Wanted::kPresent)), kHoles + 10);
+  EXPECT_EQ(Count(PagesWithBoth(kPresent)), kHoles + 10);
 }
 
 TEST_F(SavePageScannerTest, AnAddressSpaceThatIsGoneIsAnError) {
@@ -108,12 +110,14 @@ TEST_F(SavePageScannerTest, AnAddressSpaceThatIsGoneIsAnError) {
   while (target_->IsAlive()) {
   }
   for (const bool ioctl : {true, false}) {
-    PageScanner scanner(target_->pagemap(), Wanted::kPresent);
-    if (!ioctl) scanner.ForcePagemapReads();
-    const Result<void> scanned = scanner.Scan(puppet_.range(), [](AddressRange) {});
+    PageMapScanner scanner(target_->pagemap(), kPresent);
+    if (!ioctl) scanner.ForceWindows();
+    const Result<void> scanned = scanner.Scan(puppet_.range(), [](const FoundPages&) {});
     ASSERT_FALSE(scanned);
     EXPECT_EQ(scanned.error().code, ErrorCode::kTargetGone);
     EXPECT_FALSE(scanner.FindsAny(puppet_.range()));
+    const std::vector<AddressRange> list = {puppet_.range()};
+    EXPECT_FALSE(scanner.Scan(list, PageMapScanner::Between::kNothing, [](const FoundPages&) {}));
   }
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/unique_fd.h"
 #include "save/paused_copy.h"
-#include "sys/pagemap.h"
+#include "sys/page_map_scanner.h"
 
 namespace stillframe {
 namespace {
@@ -61,10 +61,9 @@ class SavePausedCopiesTest : public testing::Test {
   }
   uint64_t PresentIn(AddressRange range) const {
     uint64_t pages = 0;
-    EXPECT_TRUE(
-        PageScanner(pagemap_.get(), PageScanner::Wanted::kPresent).Scan(range, [&](AddressRange r) {
-          pages += r.pages().count;
-        }));
+    EXPECT_TRUE(PageMapScanner(pagemap_.get(), {}).Scan(range, [&](const FoundPages& found) {
+      pages += found.range.pages().count;
+    }));
     return pages;
   }
   // Takes all pieces, and expects each page to hold its own letter.

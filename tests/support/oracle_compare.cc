@@ -29,6 +29,8 @@ std::string Describe(const ImageRun& run) {
       return "zero";
     case PageKind::kLost:
       return "lost";
+    case PageKind::kFreed:
+      return "freed";
     case PageKind::kData:
       break;
   }

@@ -33,7 +33,7 @@ std::string WantRanges(const json& summary, const std::string& name) {
 std::string WrongSums(const json& summary) {
   const json& pages = summary["pages"];
   uint64_t sum = 0;
-  for (const char* kind : {"zero", "scanned", "faulted", "paused", "lost"}) {
+  for (const char* kind : {"zero", "scanned", "faulted", "paused", "lost", "in_parent"}) {
     sum += pages[kind].get<uint64_t>();
   }
   if (sum != pages["total"].get<uint64_t>()) return "pages.total is not the sum of its kinds";
@@ -110,7 +110,7 @@ std::string WrongInSummary(const json& summary) {
   if (summary.value("format", "") != (verb == "core" ? "core" : "image")) return "format is wrong";
   if (!summary.contains("image") || !summary["image"].is_string()) return "image is no string";
   const std::vector<std::pair<std::string, std::vector<std::string>>> groups = {
-      {"pages", {"total", "zero", "scanned", "faulted", "paused", "lost"}},
+      {"pages", {"total", "zero", "scanned", "faulted", "paused", "lost", "in_parent"}},
       {"wait_us", {"count", "p50", "p99", "p999", "max"}},
       {"throttle", {"triggers", "polls", "forced"}},
       {"stage", {"bytes", "peak_bytes", "full", "spilled_bytes"}},

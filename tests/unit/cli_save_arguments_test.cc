@@ -279,10 +279,112 @@ TEST(SaveArguments, TheLimitOfThePauseAndWhatALongerOneDoes) {
   EXPECT_FALSE(Parse({"42", "-o", "image", "--over-pause-limit", "shrug"}));
 }
 
-TEST(CoreArguments, EveryOptionOfSaveIsThereAndOneMore) {
+TEST(ImageArguments, WithoutOptionsItIsCompressedFastAndStandsAlone) {
+  const auto parsed = Parse({"42", "-o", "image"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->image.compression, (Compression{Codec::kLz4, 8}));
+  EXPECT_EQ(parsed->image.parent, "");
+  EXPECT_EQ(parsed->image.compare, Compare::kHash);
+  EXPECT_FALSE(parsed->image.any_process);
+  EXPECT_TRUE(parsed->image.hashes);
+  EXPECT_EQ(parsed->image.threads, DefaultTaskThreads());
+}
+
+TEST(ImageArguments, EachOptionArrives) {
+  const auto parsed =
+      Parse({"42", "-o", "image", "--compress", "zstd:-3", "--parent", "a b", "--compare", "bytes",
+             "--any-process", "--no-hashes", "--compress-threads", "7"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->image.compression, (Compression{Codec::kZstd, -3}));
+  EXPECT_EQ(parsed->image.parent, "a b");
+  EXPECT_EQ(parsed->image.compare, Compare::kBytes);
+  EXPECT_TRUE(parsed->image.any_process);
+  EXPECT_FALSE(parsed->image.hashes);
+  EXPECT_EQ(parsed->image.threads, 7u);
+}
+
+TEST(ImageArguments, ACodecMayHaveALevel) {
+  const auto parse = [](const char* text) { return ParseCompression("--compress", text); };
+  EXPECT_EQ(*parse("none"), Compression{});
+  EXPECT_EQ(*parse("lz4"), ImageArguments::kLz4);
+  EXPECT_EQ(*parse("lz4:1"), (Compression{Codec::kLz4, 1}));
+  EXPECT_EQ(*parse("lz4:65537"), (Compression{Codec::kLz4, 65537}));
+  EXPECT_EQ(*parse("zstd"), ImageArguments::kZstd);
+  EXPECT_EQ(*parse("zstd:-7"), (Compression{Codec::kZstd, -7}));
+  EXPECT_EQ(*parse("zstd:19"), (Compression{Codec::kZstd, 19}));
+  for (const char* wrong :
+       {"", "gzip", "LZ4", "none:1", "none:", "lz4:", "lz4:0", "lz4:-1", "lz4:65538", "lz4:1x",
+        "lz4: 1", "lz4:99999999999", "zstd:0", "zstd:-8", "zstd:20", "zstd:+1", "zstd:1:2"}) {
+    const auto refused = parse(wrong);
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+    EXPECT_NE(refused.error().message.find("--compress \"" + std::string(wrong) + "\""),
+              std::string::npos)
+        << refused.error().message;
+  }
+}
+
+TEST(ImageArguments, WhatIsWrongIsNamed) {
+  const struct {
+    std::vector<std::string> options;
+    const char* in_message;
+  } cases[] = {
+      {{"--compress", "best"}, "give none, lz4 or"},
+      {{"--compress-threads", "0"}, "--compress-threads \"0\""},
+      {{"--compress-threads", "257"}, "from 1 to 256"},
+      {{"--parent", ""}, "--parent names no image"},
+      {{"--parent", "x", "--compare", "looks"}, "one of hash bytes"},
+      {{"--compare", "bytes"}, "--compare tells how a parent is used"},
+      {{"--any-process"}, "--any-process tells how a parent is used"},
+  };
+  for (const auto& one : cases) {
+    std::vector<std::string> arguments = {"12", "-o", "x"};
+    arguments.insert(arguments.end(), one.options.begin(), one.options.end());
+    const auto parsed = Parse(arguments);
+    ASSERT_FALSE(parsed) << one.in_message;
+    EXPECT_EQ(ExitCodeOf(parsed.error().code), 2);
+    EXPECT_NE(parsed.error().message.find(one.in_message), std::string::npos)
+        << parsed.error().message;
+  }
+}
+
+// What an image is opened with: the parent is looked for before any thread is started.
+TEST(ImageArguments, AParentThatIsNotThereEndsItAll) {
+  const auto options = OpenImageOptions({.parent = "/nowhere/image"});
+  ASSERT_FALSE(options);
+  EXPECT_NE(options.error().message.find("/nowhere/image"), std::string::npos);
+}
+
+TEST(ImageArguments, ThreadsAreStartedWhereThereIsWorkForThem) {
+  const auto plain = OpenImageOptions({.compression = {}});
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->workers, nullptr);
+  const auto compressed = OpenImageOptions({.threads = 3});
+  ASSERT_TRUE(compressed);
+  ASSERT_NE(compressed->workers, nullptr);
+  EXPECT_EQ(compressed->workers->threads(), 3u);
+  EXPECT_EQ(compressed->compression, ImageArguments::kLz4);
+  EXPECT_TRUE(compressed->hashes);
+}
+
+// The options that only an image has.
+const std::set<std::string> kOfImage = {"--compress", "--compress-threads", "--parent",
+                                        "--compare",  "--any-process",      "--no-hashes"};
+
+TEST(CoreArguments, WhatOnlyAnImageHasIsRefused) {
+  for (const std::string& option : kOfImage) {
+    const auto parsed = ParseCore({"12", option, "1"});
+    ASSERT_FALSE(parsed) << option;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kUsage);
+    EXPECT_NE(parsed.error().message.find(option), std::string::npos) << parsed.error().message;
+  }
+}
+
+TEST(CoreArguments, EveryOptionOfSaveButThoseIsThereAndOneMore) {
   std::set<std::string> of_save = OptionsOf(SaveFormat::kImage);
   EXPECT_GT(of_save.size(), 30u);
   EXPECT_TRUE(of_save.contains("--via") && of_save.contains("--spill-limit"));
+  for (const std::string& option : kOfImage) EXPECT_EQ(of_save.erase(option), 1u) << option;
   of_save.insert("--from");
   EXPECT_EQ(OptionsOf(SaveFormat::kCore), of_save);
 }

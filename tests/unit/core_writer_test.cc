@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core_samples.h"
-#include "peer/core/core_from_image.h"
+#include "image/image_copy.h"
 #include "stillframe/core.h"
 #include "stillframe/image_reader.h"
 #include "support/files.h"

@@ -121,10 +121,10 @@ TEST(ImageDamage, ATextFileIsCalledNoImage) {
 TEST(ImageDamage, AVersionToComeIsNamed) {
   ByteVector image = SmallImage();
   auto header = Load<WireHeader>(image, 0);
-  header.version = 2;
+  header.version = 3;
   StoreAt(image, 0, header);
   RepairChecksums(image, true);
-  ExpectDamaged(FirstError(image), "format version 2");
+  ExpectDamaged(FirstError(image), "format version 3");
 }
 
 TEST(ImageDamage, BytesBehindTheHeaderMustBeZero) {

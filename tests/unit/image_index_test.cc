@@ -134,7 +134,8 @@ TEST(ImageIndex, UnknownKindsAndReasonsAreRefused) {
   ExpectComplaint(WithEntry(1, [](auto& e) { e.kind = 4; }), "of no known kind");
   ExpectComplaint(WithEntry(1, [](auto& e) { e.reason = 1; }), "of no known kind");
   ExpectComplaint(WithEntry(3, [](auto& e) { e.reason = 1; }), "no such reason");
-  ExpectComplaint(WithEntry(3, [](auto& e) { e.reserved = 1; }), "reserved");
+  ExpectComplaint(WithEntry(3, [](auto& e) { e.first_page = 1; }), "reserved");
+  ExpectComplaint(WithEntry(0, [](auto& e) { e.block_pages = 1; }), "reserved");
 }
 
 TEST(ImageIndex, OverlapAndDisorderAreRefused) {

@@ -8,6 +8,7 @@
 
 #include "image/checksum.h"
 #include "image/index_builder.h"
+#include "image/page_hash.h"
 #include "image_samples.h"
 #include "stillframe/image_reader.h"
 
@@ -42,15 +43,19 @@ TEST(ImageRepeats, WhatWasToldLastHolds) {
 TEST(ImageRepeats, WhatHoldsNoMoreIsLetGoOf) {
   constexpr uint64_t kPages = 100;
   constexpr size_t kTold = 3 * IndexBuilder::kFewEntries;
-  IndexBuilder index;
+  IndexBuilder index(kPlainVersion);
   index.AllowRepeats();
   const ByteVector old = PatternPages(1, 1);
   const ByteVector last = PatternPages(2, 1);
   uint64_t offset = kHeaderSize;
   for (size_t i = 0; i < kTold; ++i, offset += kPage) {
-    index.AddData({0x10000 + i % kPages * kPage}, i + kPages < kTold ? old : last, offset,
-                  PageSource::kScanned);
-    ASSERT_LE(index.entries().size(), IndexBuilder::kFewEntries);
+    const ByteVector& page = i + kPages < kTold ? old : last;
+    const TargetAddress address{0x10000 + i % kPages * kPage};
+    const PageHash hash = HashPage(page);
+    index.AddData(i, {address, address + kPageSize}, PageSource::kScanned,
+                  {.file_offset = offset, .stored_bytes = kPage, .checksum = Checksum(page)},
+                  {&hash, 1});
+    ASSERT_LE(index.held(), IndexBuilder::kFewEntries);
   }
   const std::vector<SavedMapping> mappings = {WholeMapping(0x10000, kPages, "")};
   ASSERT_TRUE(index.Seal(mappings));

@@ -5,7 +5,7 @@
 namespace stillframe {
 namespace {
 
-ConvertedCore MakeCore() {
+ConvertedImage MakeCore() {
   return {.pid = 4711,
           .instant_unix_ns = 1'714'566'896'789'000'000,
           .memory = MiB(1),

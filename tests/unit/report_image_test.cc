@@ -57,7 +57,25 @@ class FakeImage final : public ImageReader {
     return runs;
   }
   Result<void> Read(TargetAddress, std::span<std::byte>) const override { return {}; }
+  std::span<const ChainFile> chain() const override { return chain_; }
+  std::unique_ptr<PageQueue> Queue() const override { return nullptr; }
+  std::optional<PageHash> HashOf(TargetAddress) const override { return std::nullopt; }
   Result<void> Verify() const override { return {}; }
+
+  void AddParent() {
+    chain_[0].in_parent = {1};
+    chain_.push_back({.path = "dir/pa\nrent",
+                      .id = {0xcd},
+                      .index_checksum = 3,
+                      .format_version = 2,
+                      .size = {9000},
+                      .stored = {100},
+                      .pages = {2000},
+                      .in_parent = {},
+                      .freed = {7},
+                      .has_hashes = true,
+                      .stands_for = {}});
+  }
 
  private:
   static ThreadState Thread(pid_t tid, std::string name) {
@@ -71,6 +89,17 @@ class FakeImage final : public ImageReader {
   }
 
   ImageMetadata metadata_;
+  std::vector<ChainFile> chain_ = {{.path = "x",
+                                    .id = {0xab, 1},
+                                    .index_checksum = 2,
+                                    .format_version = 1,
+                                    .size = {12288},
+                                    .stored = {4096},
+                                    .pages = {1},
+                                    .in_parent = {},
+                                    .freed = {},
+                                    .has_hashes = false,
+                                    .stands_for = {}}};
 };
 
 TEST(ImageReport, JsonTellsTargetTimeMappingsPagesThreadsSkippedAndLost) {
@@ -81,21 +110,42 @@ TEST(ImageReport, JsonTellsTargetTimeMappingsPagesThreadsSkippedAndLost) {
     "host": "here", "kernel": "6.1", "instant_unix_ns": 1700000000123456789,
     "instant": "2023-11-14T22:13:20.123Z", "pause_us": 250, "filter": 51,
     "pages": {"total": 3, "zero": 1, "scanned": 1, "faulted": 0, "paused": 0, "lost": 1},
+    "chain": [{"image": "x", "id": "ab010000000000000000000000000000", "format_version": 1,
+               "image_bytes": 12288, "stored_bytes": 4096, "pages": 1, "in_parent": 0, "freed": 0,
+               "hashes": false}],
     "threads": [{"tid": 42, "name": "main", "registers": false},
                 {"tid": 43, "name": "wor\nker", "registers": false}],
     "mappings": [
       {"begin": "0x1000", "end": "0x3000", "saved": {"begin": "0x1000", "end": "0x3000"},
        "permissions": "rw-p", "name": "[heap]", "file_offset": 0, "inode": 0,
-       "pages": {"data": 1, "zero": 0, "lost": 1}},
+       "pages": {"data": 1, "in_parent": 0, "zero": 0, "lost": 1, "freed": 0}},
       {"begin": "0x8000", "end": "0xa000", "saved": {"begin": "0x8000", "end": "0x9000"},
        "permissions": "r-xs", "name": "/bin/thing", "file_offset": 0, "inode": 9,
-       "pages": {"data": 0, "zero": 1, "lost": 0}},
+       "pages": {"data": 0, "in_parent": 0, "zero": 1, "lost": 0, "freed": 0}},
       {"begin": "0xf000", "end": "0x10000", "saved": {"begin": "0xf000", "end": "0xf000"},
        "permissions": "r--p", "name": "/lib/left-out", "file_offset": 0, "inode": 0,
-       "pages": {"data": 0, "zero": 0, "lost": 0}}],
+       "pages": {"data": 0, "in_parent": 0, "zero": 0, "lost": 0, "freed": 0}}],
     "skipped": [{"begin": "0xf000", "end": "0x10000", "reason": "io"}],
     "lost": [{"begin": "0x2000", "end": "0x3000", "reason": "unmapped"}]
   })"));
+}
+
+TEST(ImageReport, AChainIsListedWhereThereIsOne) {
+  FakeImage image;
+  EXPECT_EQ(ImageToText(image, "x", false).find("chain"), std::string::npos);
+  image.AddParent();
+  const std::string text = ImageToText(image, "x", false);
+  EXPECT_NE(text.find("  chain     2\n"
+                      "    ab010000000000000000000000000000  1 pages in 4.00 KiB, 1 in its parent"
+                      "  x\n"
+                      "    cd000000000000000000000000000000  2,000 pages in 100 B, 7 freed"
+                      "  dir/pa\\x0arent\n"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(ImageToJson(image, "x")["chain"][1],
+            Json::parse(R"({"image": "dir/pa\nrent", "id": "cd000000000000000000000000000000",
+                            "format_version": 2, "image_bytes": 9000, "stored_bytes": 100,
+                            "pages": 2000, "in_parent": 0, "freed": 7, "hashes": true})"));
 }
 
 TEST(ImageReport, TextListsMappingsWithTheirPages) {

@@ -31,8 +31,15 @@ SaveSummary MakeSummary() {
   summary.memory = GiB(1);
   summary.image = MiB(700);
   summary.total = Pages{262'144};
-  summary.pages = {
-      .zero = {1}, .scanned = {2}, .faulted = {3}, .paused = {4}, .lost = {5}, .written = {6}};
+  summary.pages = {.zero = {1},
+                   .scanned = {2},
+                   .faulted = {3},
+                   .paused = {4},
+                   .lost = {5},
+                   .in_parent = {},
+                   .written = {6},
+                   .encoded_from = {2000},
+                   .encoded_to = {999}};
   summary.wait = {.count = 7, .p50 = 8, .p99 = 9, .p999 = 10, .max = 11};
   summary.policy = "skip";
   summary.throttle = {.triggers = 12, .polls = 13, .forced = 14};
@@ -57,7 +64,9 @@ TEST(SummaryJson, HasEachFieldOfSchemaOneAndNothingElse) {
                "stopped_us": 22},
     "instant": "now", "tracker": "spin", "exec_us": 3000, "duration_ms": 2345,
     "memory_bytes": 1073741824, "image_bytes": 734003200,
-    "pages": {"total": 262144, "zero": 1, "scanned": 2, "faulted": 3, "paused": 4, "lost": 5},
+    "compression": {"codec": "none", "raw_bytes": 2000, "stored_bytes": 999},
+    "pages": {"total": 262144, "zero": 1, "scanned": 2, "faulted": 3, "paused": 4, "lost": 5,
+              "in_parent": 0},
     "wait_us": {"count": 7, "p50": 8, "p99": 9, "p999": 10, "max": 11},
     "throttle": {"policy": "skip", "triggers": 12, "polls": 13, "forced": 14},
     "stage": {"bytes": 67108864, "peak_bytes": 3145728, "full": 15,
@@ -98,6 +107,30 @@ TEST(SummaryText, SaysPauseWaitsThrottleAndSizes) {
             "  skipped   8.00 KiB in 1 mappings\n");
 }
 
+TEST(SummaryText, TellsOfCompressionWhereThereIsAny) {
+  SaveSummary summary = MakeSummary();
+  const auto text = [&summary](std::string_view codec) {
+    return SummaryToText(summary, "x", false, SaveFormat::kImage, codec);
+  };
+  EXPECT_NE(text("lz4").find("\n  lz4       1.95 KiB stored as 999 B, 49.9%\n"), std::string::npos)
+      << text("lz4");
+  EXPECT_NE(text("zstd").find("\n  zstd      1.95 KiB"), std::string::npos) << text("zstd");
+  EXPECT_EQ(text("none").find("stored as"), std::string::npos);
+  EXPECT_EQ(SummaryToJson(summary, "x", SaveFormat::kImage, "zstd")["compression"]["codec"],
+            "zstd");
+  summary.pages.encoded_from = summary.pages.encoded_to = {};  // all of it zero, or in the parent
+  EXPECT_EQ(text("lz4").find("stored as"), std::string::npos);
+}
+
+TEST(SummaryText, TellsOfPagesInTheParentWhereThereAreAny) {
+  SaveSummary summary = MakeSummary();
+  EXPECT_EQ(SummaryToText(summary, "x", false).find("parent"), std::string::npos);
+  summary.pages.in_parent = {12345};
+  EXPECT_NE(SummaryToText(summary, "x", false).find("5 lost, 12,345 in the parent\n"),
+            std::string::npos);
+  EXPECT_EQ(SummaryToJson(summary, "x")["pages"]["in_parent"], 12345);
+}
+
 TEST(SummaryJson, OfACoreSaysSo) {
   const Json json = SummaryToJson(MakeSummary(), "core.4711", SaveFormat::kCore);
   EXPECT_EQ(json["verb"], "core");
@@ -105,6 +138,7 @@ TEST(SummaryJson, OfACoreSaysSo) {
   EXPECT_EQ(json["image"], "core.4711");
   Json rest = json;
   Json image = SummaryToJson(MakeSummary(), "core.4711");
+  EXPECT_EQ(image.erase("compression"), 1u);  // a core has none
   for (const char* field : {"verb", "format"}) {
     rest.erase(field);
     image.erase(field);

@@ -108,6 +108,18 @@ TEST_F(StoreSyncTest, UnnamedFileThenItsNameThenTheDirectory) {
   EXPECT_EQ(calls_.steps, (Steps{"sync 12 bytes", "link", "sync directory"}));
 }
 
+// What went past the page cache is there by then, and the room taken ahead of it is not.
+TEST_F(StoreSyncTest, LargeFileIsOfItsSizeWhenItIsSynced) {
+  const std::string text(MiB(1).count + 1, 'x');
+  const iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+  auto store = FileStore::Open(path_, {});
+  ASSERT_TRUE(store.has_value());
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE((*store)->Append({&part, 1}).has_value());
+  ASSERT_TRUE((*store)->Publish().has_value());
+  const std::string size = std::to_string(20 * text.size());
+  EXPECT_EQ(calls_.steps, (Steps{"sync " + size + " bytes", "link", "sync directory"}));
+}
+
 TEST_F(StoreSyncTest, PartialFileThenItsNameThenTheDirectory) {
   ASSERT_TRUE(WriteAndPublish({.unnamed = false}).has_value());
   EXPECT_EQ(calls_.steps, (Steps{"sync 12 bytes", "rename", "sync directory"}));
@@ -150,7 +162,7 @@ TEST_F(StoreSyncTest, PartThatDidNotReachTheDiskIsNotForgotten) {
   const iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
   for (const int error : {EIO, ENOSPC}) {
     calls_ = {.steps = {}, .failing_wait = 2, .wait_error = error};
-    auto store = FileStore::Open(path_, {});
+    auto store = FileStore::Open(path_, {.direct = false});
     ASSERT_TRUE(store.has_value());
     Result<void> appended;
     for (int i = 0; i < 40 && appended; ++i) appended = (*store)->Append({&part, 1});
@@ -182,7 +194,7 @@ TEST_F(StoreSyncTest, FileSystemThatCannotWriteAPartOfAFileIsTakenAsItIs) {
   const iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
   calls_.failing_wait = 1;
   calls_.wait_error = ESPIPE;
-  auto store = FileStore::Open(path_, {});
+  auto store = FileStore::Open(path_, {.direct = false});
   ASSERT_TRUE(store.has_value());
   for (int i = 0; i < 40; ++i) ASSERT_TRUE((*store)->Append({&part, 1}).has_value());
   ASSERT_TRUE((*store)->Publish().has_value());

@@ -7,6 +7,7 @@
 #include "evaluate/bench/command_run.h"
 #include "evaluate/bench/memory.h"
 #include "evaluate/bench/output.h"
+#include "stillframe/image.h"
 #include "stillframe/target.h"
 
 namespace stillframe::evaluate {

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "image/pacing.h"
 #include "peer/core/core_layout.h"
-#include "peer/core/pacing.h"
 #include "peer/core/page_counts.h"
 #include "peer/core/page_states.h"
 #include "stillframe/error.h"

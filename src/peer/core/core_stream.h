@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "image/pacing.h"
 #include "peer/core/core_layout.h"
 #include "peer/core/core_segments.h"
-#include "peer/core/pacing.h"
 #include "peer/core/page_counts.h"
 #include "stillframe/page_sink.h"
 #include "store/store.h"

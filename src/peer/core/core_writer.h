@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "image/pacing.h"
 #include "peer/core/core_pages.h"
 #include "peer/core/core_segments.h"
 #include "peer/core/elf_headers.h"
-#include "peer/core/pacing.h"
 #include "stillframe/page_sink.h"
 #include "store/placed_store.h"
 

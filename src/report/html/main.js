@@ -41,7 +41,7 @@
     if (panel.note) host.append(dom.make("p", { class: "muted small" }, panel.note));
     if (panel.latency) {
       attempt(() => heatMap.draw(panel, host, scale));
-    } else {
+    } else if (panel.latency_title) {
       host.append(dom.make("p", { class: "muted" }, `${panel.latency_title}: none.`));
     }
     if (panel.timeline) attempt(() => timeline.draw(panel, host));
@@ -50,9 +50,11 @@
 
   const drawPanels = () => {
     if (report.panels.length === 0) return;
-    page.append(dom.make("h2", {}, "Over time"),
-      dom.make("p", { class: "muted small" }, "Times count from when the target ran on after the pause.",
-        dom.make("span", { class: "with-mouse" }, " Drag to zoom in, double-click to zoom out.")));
+    if (report.panels.some((panel) => panel.latency_title)) {
+      page.append(dom.make("h2", {}, "Over time"),
+        dom.make("p", { class: "muted small" }, "Times count from when the target ran on after the pause.",
+          dom.make("span", { class: "with-mouse" }, " Drag to zoom in, double-click to zoom out.")));
+    }
     const host = dom.make("div");
     if (report.panels.length > 1) {
       const buttons = report.panels.map((panel, i) => {

@@ -1,5 +1,6 @@
 "use strict";
-// How each part of the memory was saved: cells of equally many pages, in the order of their addresses.
+// How each part of the memory was saved, or what else the map names kinds of: cells of equally many pages, in the order of their
+// addresses.
 const memoryMap = (() => {
   const KINDS = ["zero", "scanned", "faulted", "paused", "lost"];
   const MEANING = ["zero", "scanned: by the linear scan", "faulted: the target wrote it", "paused: copied in the pause", "lost"];
@@ -33,15 +34,17 @@ const memoryMap = (() => {
 
   const sum = (cells) => cells.reduce((all, cell) => all.map((n, i) => n + cell.pages[i]), [0, 0, 0, 0, 0]);
 
-  const shares = (pages) => {
+  const kindsOf = (map) => map.kinds || KINDS;
+
+  const shares = (map, pages) => {
     const total = pages.reduce((a, b) => a + b, 0);
-    return KINDS.filter((_, i) => pages[i] > 0).map((kind) => `${units.percent(pages[KINDS.indexOf(kind)] / total)} ${kind}`).join(", ");
+    return kindsOf(map).map((kind, i) => pages[i] > 0 && `${units.percent(pages[i] / total)} ${kind}`).filter(Boolean).join(", ");
   };
 
   const sizeOf = (map, pages) => units.bytes(pages.reduce((a, b) => a + b, 0) * map.page_bytes);
 
   const describe = (map, cell) => {
-    const counts = KINDS.filter((_, i) => cell.pages[i] > 0).map((kind) => `${units.count(cell.pages[KINDS.indexOf(kind)])} ${kind}`);
+    const counts = kindsOf(map).map((kind, i) => cell.pages[i] > 0 && `${units.count(cell.pages[i])} ${kind}`).filter(Boolean);
     return `0x${cell.begin.toString(16)} to 0x${cell.end.toString(16)} · ${nameOf(cell.mapping)} ${cell.mapping.permissions} · pages: ${
       counts.join(", ") || "none recorded"}`;
   };
@@ -134,7 +137,7 @@ const memoryMap = (() => {
     const total = sum(all.flat());
     const figure = dom.make("figure", { class: "memory", "data-chart": "memory" },
       dom.make("figcaption", {}, dom.make("h3", {}, "Memory"), dom.make("span", { class: "about" }, about(map))),
-      dom.legend(KINDS.map((kind, i) => [colors.of(kind), `${MEANING[i]}, ${units.count(total[i])} ${total[i] === 1 ? "page" : "pages"}`])));
+      dom.legend(KINDS.map((kind, i) => [colors.of(kind), `${(map.meanings || MEANING)[i]}, ${units.count(total[i])} ${total[i] === 1 ? "page" : "pages"}`])));
     host.append(figure);
     const readout = dom.make("div", { class: "readout", "aria-live": "polite" });
     const tell = (cell) => { readout.textContent = cell === null ? "" : describe(map, cell); };
@@ -147,16 +150,17 @@ const memoryMap = (() => {
     for (const cells of used.filter((some) => large.includes(some))) {
       const { mapping } = cells[0];
       const pages = sum(cells);
-      block(map, figure, nameOf(mapping), `${mapping.permissions}, from ${mapping.begin}, ${sizeOf(map, pages)}: ${shares(pages)}`, cells, tell);
+      block(map, figure, nameOf(mapping), `${mapping.permissions}, from ${mapping.begin}, ${sizeOf(map, pages)}: ${shares(map, pages)}`, cells, tell);
     }
     const together = (some, names) => {
       if (some.length === 0) return;
       const pages = sum(some.flat());
-      block(map, figure, units.plural(some.length, ...names), `${sizeOf(map, pages)}: ${shares(pages)}`, some.flat(), tell);
+      block(map, figure, units.plural(some.length, ...names), `${sizeOf(map, pages)}: ${shares(map, pages)}`, some.flat(), tell);
     };
     const other = large.length > 0 ? ["other mapping", "other mappings"] : ["mapping", "mappings"];
     together(others, other);
-    together(empty, ["mapping of zeros only", "mappings of zeros only"]);
+    const unremarkable = map.unremarkable || "mapping of zeros only";
+    together(empty, [unremarkable, unremarkable.replace("mapping", "mappings")]);
     figure.append(readout);
   };
 

@@ -1,4 +1,4 @@
-#include "cli/core_conversion.h"
+#include "cli/image_conversion.h"
 
 #include <glib-unix.h>
 #include <glib.h>
@@ -14,9 +14,8 @@
 
 #include "base/signals_blocked.h"
 #include "cli/exit_code.h"
-#include "cli/save_loop.h"
 #include "cli/stream.h"
-#include "peer/core/core_from_image.h"
+#include "image/image_copy.h"
 #include "report/conversion_report.h"
 #include "report/text.h"
 #include "save/memory_budget.h"
@@ -38,18 +37,31 @@ bool IsStream(const Output& output) {
   return stat(output.path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
 }
 
+// What belongs to stdout stands there unless the output does.
+int ReportFdOf(const ImageConversion& plan) {
+  return plan.to_stdout() ? STDERR_FILENO : STDOUT_FILENO;
+}
+
+std::string LostWarning(const ImageConversion& plan, Pages lost) {
+  return "stillframe: warning: " + std::to_string(lost.count) +
+         " pages were lost when the image was made; " +
+         (plan.format == SaveFormat::kCore
+              ? "the core has no memory there, and lists them in a note\n"
+              : "they are lost in this one as well\n");
+}
+
 // The writing on a thread of its own, so that a signal is heard while that waits for the output.
 //
 // Thread rule: the main thread; Convert is the other one.
 class Conversion {
  public:
-  explicit Conversion(const SaveArguments& arguments)
-      : arguments_(arguments), loop_(g_main_loop_new(nullptr, FALSE)) {}
+  explicit Conversion(const ImageConversion& plan)
+      : plan_(plan), loop_(g_main_loop_new(nullptr, FALSE)) {}
   Conversion(const Conversion&) = delete;
   Conversion& operator=(const Conversion&) = delete;
   ~Conversion() { g_main_loop_unref(loop_); }
 
-  Result<ConvertedCore> Run() {
+  Result<ConvertedImage> Run() {
     g_unix_signal_add(SIGINT, &OnInterrupt, this);
     g_unix_signal_add(SIGTERM, &OnTerminate, this);
     g_unix_signal_add(SIGUSR1, &OnStatus, this);
@@ -65,7 +77,7 @@ class Conversion {
   void Start() {
     const AllSignalsBlocked blocked;  // they are the main thread's
     thread_ = std::thread([this] {
-      result_ = WithoutExceptions("while the core was written", [this] { return Convert(); });
+      result_ = WithoutExceptions("while an image was copied", [this] { return Convert(); });
       g_idle_add(&OnDone, this);
     });
   }
@@ -89,24 +101,26 @@ class Conversion {
     sink_ = sink;
   }
 
-  Result<ConvertedCore> Convert() {
-    STILLFRAME_ASSIGN(const std::unique_ptr<ImageReader> image, ImageReader::Open(arguments_.from));
-    const CoreOptions options{.lost = LostRanges(*image), .memory = MemoryForCore()};
-    STILLFRAME_ASSIGN(const auto sink, CreateCore(arguments_.output(), options));
+  Result<ConvertedImage> Convert() {
+    STILLFRAME_ASSIGN(const std::unique_ptr<ImageReader> image,
+                      ImageReader::Open(plan_.from, plan_.reading));
+    STILLFRAME_ASSIGN(const auto sink, plan_.open(*image));
     const Interruptible interruptible(*this, *sink);
     const auto cancelled = [this] { return cancelled_.load(std::memory_order_relaxed); };
     if (const auto copied = CopyImageTo(*image, *sink, cancelled); !copied) {
       const bool interrupted = copied.error().code == ErrorCode::kInterrupted;
       return tl::unexpected(interrupted ? Interrupted() : copied.error());
     }
-    return ConvertedOf(*image, sink->counters());
+    return ConvertedOf(*image, plan_.format, sink->counters());
   }
 
   Error Interrupted() const {
-    return {.code = ErrorCode::kInterrupted,
-            .message = IsStream(arguments_.output()) ? "interrupted; the core is cut off"
-                                                     : "interrupted; nothing was written",
-            .hint = {}};
+    return {
+        .code = ErrorCode::kInterrupted,
+        .message = IsStream(plan_.output)
+                       ? "interrupted; the " + std::string(FormatName(plan_.format)) + " is cut off"
+                       : "interrupted; nothing was written",
+        .hint = {}};
   }
 
   static gboolean OnInterrupt(gpointer self) {
@@ -116,9 +130,9 @@ class Conversion {
     return static_cast<Conversion*>(self)->Cancel(SIGTERM);
   }
   static gboolean OnStatus(gpointer data) {
-    const SaveArguments& arguments = static_cast<Conversion*>(data)->arguments_;
-    PrintErr("stillframe: writing " + Printable(arguments.file) + " from " +
-             Printable(arguments.from) + "\n");
+    const ImageConversion& plan = static_cast<Conversion*>(data)->plan_;
+    PrintErr("stillframe: writing " + Printable(plan.file) + " from " + Printable(plan.from) +
+             "\n");
     return G_SOURCE_CONTINUE;
   }
   static gboolean OnDone(gpointer self) {
@@ -130,10 +144,10 @@ class Conversion {
   // as the opening of a FIFO that nobody reads.
   static gboolean OnStillWriting(gpointer data) {
     auto* self = static_cast<Conversion*>(data);
-    const SaveArguments& arguments = self->arguments_;
-    if (IsStream(arguments.output())) {
-      _exit(EndWithError(arguments.verb(), self->Interrupted(), arguments.json, ReportFd(arguments),
-                         self->signal_));
+    const ImageConversion& plan = self->plan_;
+    if (IsStream(plan.output)) {
+      _exit(EndWithError(ConversionVerb(plan.format), self->Interrupted(), plan.json,
+                         ReportFdOf(plan), self->signal_));
     }
     return G_SOURCE_REMOVE;
   }
@@ -149,10 +163,10 @@ class Conversion {
     return G_SOURCE_CONTINUE;
   }
 
-  const SaveArguments& arguments_;
+  const ImageConversion& plan_;
   GMainLoop* const loop_;
   std::thread thread_;
-  std::optional<Result<ConvertedCore>> result_;  // the thread's, until it is joined
+  std::optional<Result<ConvertedImage>> result_;  // the thread's, until it is joined
   std::atomic<bool> cancelled_ = false;
   std::mutex mutex_;
   PageSink* sink_ = nullptr;  // the thread's, while it writes
@@ -163,28 +177,39 @@ class Conversion {
 
 Bytes MemoryForCore() { return AvailableMemory() / 2; }
 
-int ConvertToCore(const SaveArguments& arguments) {
-  Conversion conversion(arguments);
-  const auto core = conversion.Run();
-  if (!core) {
-    return EndWithError(arguments.verb(), core.error(), arguments.json, ReportFd(arguments),
-                        conversion.signal());
+int RunConversion(const ImageConversion& plan) {
+  Conversion conversion(plan);
+  const std::string_view verb = ConversionVerb(plan.format);
+  const auto converted = conversion.Run();
+  if (!converted) {
+    return EndWithError(verb, converted.error(), plan.json, ReportFdOf(plan), conversion.signal());
   }
   std::string report;
-  if (arguments.json) {
-    report = DumpJson(ConvertedToJson(*core, arguments.from, arguments.file)) + "\n";
-  } else if (!arguments.quiet) {
-    report = ConvertedToText(*core, arguments.from, arguments.file, arguments.verbose);
+  if (plan.json) {
+    report = DumpJson(ConvertedToJson(*converted, plan.from, plan.file)) + "\n";
+  } else if (!plan.quiet) {
+    report = ConvertedToText(*converted, plan.from, plan.file, plan.verbose);
   }
-  const bool lost = core->pages.lost.count > 0;
-  if (lost && !arguments.json) {
-    PrintErr("stillframe: warning: " + std::to_string(core->pages.lost.count) +
-             " pages were lost when the image was made; the core has no memory there, and lists "
-             "them in a note\n");
-  }
-  const auto printed = WriteAll(ReportFd(arguments), std::as_bytes(std::span(report)));
-  if (!printed) return EndWithError(arguments.verb(), printed.error(), false);
+  const bool lost = converted->pages.lost.count > 0;
+  if (lost && !plan.json) PrintErr(LostWarning(plan, converted->pages.lost));
+  const auto printed = WriteAll(ReportFdOf(plan), std::as_bytes(std::span(report)));
+  if (!printed) return EndWithError(verb, printed.error(), false);
   return lost ? kExitPagesLost : kExitDone;
+}
+
+int ConvertToCore(const SaveArguments& arguments) {
+  ImageConversion plan{.format = SaveFormat::kCore,
+                       .from = arguments.from,
+                       .file = arguments.file,
+                       .output = arguments.output(),
+                       .open = nullptr,
+                       .json = arguments.json,
+                       .quiet = arguments.quiet,
+                       .verbose = arguments.verbose};
+  plan.open = [&plan](const ImageReader& image) {
+    return CreateCore(plan.output, {.lost = LostRanges(image), .memory = MemoryForCore()});
+  };
+  return RunConversion(plan);
 }
 
 }  // namespace stillframe

@@ -1,6 +1,6 @@
 // The pace at which an output may be written to.
-#ifndef STILLFRAME_PEER_CORE_PACING_H_
-#define STILLFRAME_PEER_CORE_PACING_H_
+#ifndef STILLFRAME_IMAGE_PACING_H_
+#define STILLFRAME_IMAGE_PACING_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -20,6 +20,8 @@ class Pacing {
     pacer_ = std::move(pacer);
     largest_ = std::max(largest, kPageSize);  // a piece of nothing would never end
   }
+
+  bool is_set() const { return pacer_ != nullptr; }
 
   // Calls `send` with the pieces of what goes out, [at, at + size) of `bytes`, each in its turn.
   // The first error ends it.
@@ -41,4 +43,4 @@ class Pacing {
 
 }  // namespace stillframe
 
-#endif  // STILLFRAME_PEER_CORE_PACING_H_
+#endif  // STILLFRAME_IMAGE_PACING_H_

@@ -1,0 +1,88 @@
+#include "image/encode_line.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace stillframe {
+namespace {
+
+// Two for each thread: one that it works on, one that waits for it. And one each that is being
+// filled and being written.
+size_t JobsFor(const TaskPool* workers) {
+  return workers == nullptr ? 1 : workers->threads() * 2 + 2;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EncodeLine>> EncodeLine::Create(const Options& options, Take take) {
+  std::unique_ptr<EncodeLine> line(new EncodeLine(options.block, options.workers, std::move(take)));
+  line->slots_.resize(JobsFor(options.workers.get()));
+  for (Slot& slot : line->slots_) {
+    STILLFRAME_ASSIGN(slot.job,
+                      BlockJob::Create(options.block, options.compression, options.parent));
+  }
+  return line;
+}
+
+EncodeLine::~EncodeLine() {
+  std::unique_lock lock(mutex_);
+  for (; under_way_ > 0; --under_way_) {
+    const Slot& slot = slots_[oldest_];
+    finished_.wait(lock, [&slot] { return slot.done; });
+    oldest_ = (oldest_ + 1) % slots_.size();
+  }
+}
+
+Result<void> EncodeLine::Add(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
+                             PageSource source) {
+  while (!pages.empty()) {
+    if (under_way_ == slots_.size()) STILLFRAME_TRY(TakeOldest());
+    const auto part =
+        pages.first(static_cast<size_t>(std::min<uint64_t>(pages.size(), ToBytes(block_).count)));
+    Slot& slot = slots_[(oldest_ + under_way_) % slots_.size()];
+    slot.job->Take(turn, address, part, source);
+    ++under_way_;
+    Start(&slot);
+    address = address + Bytes{part.size()};
+    pages = pages.subspan(part.size());
+    // The output goes on as long as there is something for it.
+    while (under_way_ > 0 && IsDone(slots_[oldest_])) STILLFRAME_TRY(TakeOldest());
+  }
+  return {};
+}
+
+Result<void> EncodeLine::Drain() {
+  while (under_way_ > 0) STILLFRAME_TRY(TakeOldest());
+  return {};
+}
+
+bool EncodeLine::IsDone(const Slot& slot) const {
+  const std::lock_guard lock(mutex_);
+  return slot.done;
+}
+
+void EncodeLine::Start(Slot* slot) {
+  slot->done = false;  // nobody else knows of it
+  const auto work = [this, slot] {
+    slot->result = slot->job->Work();
+    // Told with the lock held: once it is let go, the line may be gone.
+    const std::lock_guard lock(mutex_);
+    slot->done = true;
+    finished_.notify_one();
+  };
+  workers_ == nullptr ? work() : workers_->Push(work);
+}
+
+Result<void> EncodeLine::TakeOldest() {
+  Slot& slot = slots_[oldest_];
+  {
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [&slot] { return slot.done; });
+  }
+  oldest_ = (oldest_ + 1) % slots_.size();
+  --under_way_;
+  STILLFRAME_TRY(slot.result);
+  return take_(*slot.job);
+}
+
+}  // namespace stillframe

@@ -1,0 +1,87 @@
+#include "image/read_crew.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace stillframe {
+namespace {
+
+// What the disk is asked for ahead: enough for it to have several requests at a time.
+constexpr size_t kAheadReads = 64;
+constexpr uint64_t kAheadBytes = MiB(8).count;
+constexpr uint64_t kLongRead = KiB(128).count;
+// Below that a thread more costs more than it helps.
+constexpr size_t kPagesForHelp = 32;
+
+}  // namespace
+
+ReadCrew::ReadCrew(const ImageChain& chain, std::vector<QueuedPage> pages)
+    : chain_(chain), pages_(std::move(pages)), reads_(PlanReads(chain, pages_)) {}
+
+Result<void> ReadCrew::Run(TaskPool* workers, BlockGather& gather) {
+  if (workers != nullptr && pages_.size() >= kPagesForHelp) {
+    const size_t helpers = std::min({workers->threads(), reads_.size() - 1, kMostHelpers});
+    for (size_t i = 0; i < helpers; ++i) {
+      workers->Push([crew = shared_from_this()] {
+        BlockGather own;
+        crew->Work(own);
+      });
+    }
+  }
+  Work(gather);
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return working_ == 0; });
+  if (failed_with_) return tl::unexpected(*failed_with_);
+  return {};
+}
+
+void ReadCrew::Work(BlockGather& gather) {
+  while (const std::optional<size_t> next = Next()) {
+    const size_t number = *next;
+    const PlannedRead& read = reads_[number];
+    const std::span<const QueuedPage> pages(pages_);
+    Done(number, gather.Run(chain_, read, pages.subspan(read.first, read.count),
+                            [this, number] { ReadAhead(number); }));
+  }
+}
+
+std::optional<size_t> ReadCrew::Next() {
+  const std::lock_guard lock(mutex_);
+  // Those before one that failed were all taken: so the first one that fails is known in the end.
+  if (failed_with_ || next_ == reads_.size()) return std::nullopt;
+  ++working_;
+  return next_++;
+}
+
+void ReadCrew::Done(size_t number, Result<void> result) {
+  const std::lock_guard lock(mutex_);
+  if (!result && (!failed_with_ || number < failed_)) {
+    failed_ = number;
+    failed_with_ = std::move(result).error();
+  }
+  if (--working_ == 0) idle_.notify_all();
+}
+
+void ReadCrew::ReadAhead(size_t number) {
+  size_t from;
+  size_t end = number;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ahead_ >= std::min(number + kAheadReads / 2, reads_.size())) return;
+    uint64_t bytes = 0;
+    while (end < reads_.size() && end < number + kAheadReads && bytes < kAheadBytes) {
+      bytes += reads_[end].end - reads_[end].begin;
+      ++end;
+    }
+    from = std::max(ahead_, number);
+    ahead_ = std::max(ahead_, end);
+  }
+  for (size_t i = from; i < end; ++i) {
+    const PlannedRead& read = reads_[i];
+    // The kernel reads ahead of long ones itself, and better.
+    if (read.end - read.begin >= kLongRead) continue;
+    chain_.image(read.depth).file().Prefetch(read.begin, read.end - read.begin);
+  }
+}
+
+}  // namespace stillframe
