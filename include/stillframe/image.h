@@ -2,6 +2,7 @@
 #ifndef STILLFRAME_IMAGE_H_
 #define STILLFRAME_IMAGE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -12,6 +13,9 @@
 #include "stillframe/task_pool.h"
 
 namespace stillframe {
+
+// As many images as a chain may have.
+inline constexpr size_t kMostChainFiles = 1024;
 
 enum class Codec : uint8_t {
   kNone,
@@ -62,7 +66,7 @@ Result<void> CheckParent(const ImageReader& parent, const ProcessState& process,
 
 // As CreateImage, for all that `image` and its parents hold: CopyImageTo it. Without a parent of
 // its own, it stands for `image`: whoever has that as a parent may have this one in its place, so
-// it may also replace it. options.parent is to be null.
+// it may also replace it, but none of its parents. options.parent is to be null.
 Result<std::unique_ptr<PageSink>> CreateMerged(const ImageReader& image, const Output& output,
                                                const ImageOptions& options = {});
 

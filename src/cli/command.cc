@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -60,6 +61,15 @@ void OpenStandardStreams() {
   }
 }
 
+// Each image of a chain is a descriptor, and 1,024 of all kinds is what a process may have unless
+// it asks for more.
+void AllowManyFiles() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Dispatch(const std::vector<std::string>& arguments) {
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (first == "--help" || first == "-h" || first == "help") return EndWithReport("", kHelp);
@@ -86,6 +96,7 @@ int Dispatch(const std::vector<std::string>& arguments) {
 
 int RunCommand(int argc, char** argv) {
   OpenStandardStreams();
+  AllowManyFiles();
   // A reader that goes away is an error of the output (exit 8), not the end of us.
   std::signal(SIGPIPE, SIG_IGN);
   InitFailPoints();

@@ -66,6 +66,11 @@ Result<Compression> ParseCompression(std::string_view option, std::string_view t
   return *named;
 }
 
+Result<Compare> ParseCompare(std::string_view option, std::string_view text) {
+  STILLFRAME_ASSIGN(const std::string_view choice, ParseChoice(option, text, kCompares));
+  return choice == "bytes" ? Compare::kBytes : Compare::kHash;
+}
+
 Result<ImageArguments> ParseImageArguments(const SaveOptionTable& raw) {
   ImageArguments parsed;
   STILLFRAME_TRY(CheckParentGiven(raw));
@@ -77,9 +82,7 @@ Result<ImageArguments> ParseImageArguments(const SaveOptionTable& raw) {
                       ParseCount("--compress-threads", *raw.compress_threads, {1, 256}));
   }
   if (raw.compare) {
-    STILLFRAME_ASSIGN(const std::string_view choice,
-                      ParseChoice("--compare", *raw.compare, kCompares));
-    parsed.compare = choice == "bytes" ? Compare::kBytes : Compare::kHash;
+    STILLFRAME_ASSIGN(parsed.compare, ParseCompare("--compare", *raw.compare));
   }
   parsed.parent = raw.parent.value_or("");
   parsed.any_process = raw.any_process;

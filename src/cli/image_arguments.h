@@ -30,6 +30,9 @@ struct ImageArguments {
 // "none", "lz4", "lz4:4", "zstd", "zstd:-3". Errors: kUsage, which names `option`.
 Result<Compression> ParseCompression(std::string_view option, std::string_view text);
 
+// "hash", "bytes". Errors: the same.
+Result<Compare> ParseCompare(std::string_view option, std::string_view text);
+
 Result<ImageArguments> ParseImageArguments(const SaveOptionTable& raw);
 
 // Opens the parent, if there is one, and starts the threads, if there is work for them. Errors: as

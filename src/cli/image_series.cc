@@ -59,6 +59,8 @@ Result<ImageSeries> ImageSeries::Open(const std::string& directory) {
   }
   std::ranges::sort(series.numbers_);
   if (!series.numbers_.empty()) series.next_ = series.numbers_.back() + 1;
+  // Of a watch that was killed, on a file system without unnamed files: see store/new_file.h.
+  STILLFRAME_TRY(Remove(series.next() + ".partial"));
   return series;
 }
 
@@ -74,8 +76,14 @@ std::string ImageSeries::next() const { return PathOf(next_); }
 Result<size_t> ImageSeries::Prune(size_t keep, const ImageOptions& options,
                                   const std::function<bool()>& cancelled) {
   if (numbers_.size() < 2 * keep) return size_t{0};
-  const size_t old = numbers_.size() - keep;
-  STILLFRAME_TRY(MakeWhole(PathOf(numbers_[old]), options, cancelled));
+  size_t old = numbers_.size() - keep;
+  for (;; ++old) {
+    const auto whole = MakeWhole(PathOf(numbers_[old]), options, cancelled);
+    if (whole) break;
+    // One that dedup has thinned out, or that somebody took away: the newest is never thinned.
+    const bool hopeless = whole.error().code == ErrorCode::kUsage && old + 1 < numbers_.size();
+    if (!hopeless) return tl::unexpected(whole.error());
+  }
   FailPoint("watch.merged");
   // The newest of them first: of what is left when we are killed here, each still has its parent.
   for (size_t left = old; left > 0; --left) {

@@ -33,6 +33,8 @@ Result<WatchArguments> ParseWatchArguments(const std::vector<std::string>& argum
       parser.AddValue("compress", 0, "none|lz4|zstd[:LEVEL]", "How blocks are encoded (lz4)");
   const Text& threads =
       parser.AddValue("compress-threads", 0, "N", "Threads that encode (one for each CPU)");
+  const Text& compare =
+      parser.AddValue("compare", 0, "hash|bytes", "How pages are held against the parent's (hash)");
   const Text& bandwidth =
       parser.AddValue("max-bandwidth", 0, "SIZE", "Bytes per second to the output");
   const Text& pause_limit = parser.AddValue("pause-limit", 0, "TIME",
@@ -67,6 +69,9 @@ Result<WatchArguments> ParseWatchArguments(const std::vector<std::string>& argum
   }
   if (threads) {
     STILLFRAME_ASSIGN(parsed.image.threads, ParseCount("--compress-threads", *threads, {1, 256}));
+  }
+  if (compare) {
+    STILLFRAME_ASSIGN(parsed.image.compare, ParseCompare("--compare", *compare));
   }
   if (bandwidth) {
     STILLFRAME_ASSIGN(parsed.options.max_bandwidth,

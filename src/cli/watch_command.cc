@@ -27,6 +27,7 @@ class WatchLoop {
              {.saved = [this](const auto& summary, const auto& path) { ShowSaved(summary, path); },
               .pruned = [this](size_t count) { ShowPruned(count); },
               .failed = [this](const Error& error) { ShowFailed(error); },
+              .warned = [this](const Error& error) { ShowWarning(error); },
               .done = [this] { g_idle_add(&OnDone, this); }}) {}
   WatchLoop(const WatchLoop&) = delete;
   WatchLoop& operator=(const WatchLoop&) = delete;
@@ -65,6 +66,10 @@ class WatchLoop {
   void ShowFailed(const Error& error) const {
     PrintErr("stillframe: warning: this image was not written, the next one will be tried: " +
              error.message + "\n");
+  }
+
+  void ShowWarning(const Error& error) const {
+    PrintErr("stillframe: warning: " + error.message + "\n");
   }
 
   static gboolean OnSignal(gpointer self) {

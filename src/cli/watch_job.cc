@@ -1,5 +1,10 @@
 #include "cli/watch_job.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <span>
 #include <utility>
 
 #include "base/signals_blocked.h"
@@ -9,6 +14,11 @@
 
 namespace stillframe {
 namespace {
+
+// Then a whole image is written: each image of a chain is one file more to open.
+constexpr size_t kLongChain = 256;
+// How often it is asked whether the target is still there, between two images.
+constexpr Duration kLook = std::chrono::milliseconds(500);
 
 // What will be the same the next time, or was not ours to try again.
 bool EndsIt(ErrorCode code) {
@@ -84,8 +94,10 @@ Result<void> WatchJob::Run() {
     const TimePoint now = MonotonicClock().Now();
     // One that took longer than that is not made up for.
     while (next < now) next += arguments_.every;
-    if (!WaitUntil(next)) return {};
-    STILLFRAME_TRY(session_->CheckAlive());
+    while (MonotonicClock().Now() < next) {
+      if (!WaitUntil(std::min(next, MonotonicClock().Now() + kLook))) return {};
+      STILLFRAME_TRY(session_->CheckAlive());
+    }
   }
 }
 
@@ -96,7 +108,7 @@ Result<void> WatchJob::Prepare() {
     STILLFRAME_ASSIGN(image_.workers, StartTaskPool(arguments_.image.threads));
   }
   if (const auto newest = series_->newest()) {
-    STILLFRAME_TRY(OpenParent(*newest));
+    STILLFRAME_ASSIGN(image_.parent, ImageReader::Open(*newest, {.workers = image_.workers}));
     auto checked = CheckParentIsOf(arguments_.pid, *image_.parent, false);
     if (!checked) {
       checked.error().hint = "give another directory";
@@ -110,32 +122,40 @@ Result<void> WatchJob::Prepare() {
 }
 
 Result<void> WatchJob::SaveOnce() {
+  LeaveParent();
   const std::string path = series_->next();
-  const bool follows = std::exchange(follows_, false);
+  const bool follows = std::exchange(follows_, false) && image_.parent;
   STILLFRAME_ASSIGN(auto sink, CreateImage({.path = path}, image_));
   STILLFRAME_ASSIGN(const SaveSummary summary, session_->Save(std::move(sink), follows));
   series_->Added();
   ++saved_;
   listeners_.saved(summary, path);
-  // The parent is not needed any more, and is open no longer: it may go now.
-  image_.parent = nullptr;
-  STILLFRAME_TRY(Prune());
-  STILLFRAME_TRY(OpenParent(path));
-  follows_ = true;
+  OpenParent(path);
+  Prune();
   return {};
 }
 
-Result<void> WatchJob::OpenParent(const std::string& path) {
-  STILLFRAME_ASSIGN(image_.parent, ImageReader::Open(path, {.workers = image_.workers}));
-  return {};
+void WatchJob::OpenParent(const std::string& path) {
+  auto opened = ImageReader::Open(path, {.workers = image_.workers});
+  follows_ = opened.has_value();
+  image_.parent = opened ? *std::move(opened) : nullptr;
+  if (!opened) listeners_.warned(opened.error());
 }
 
-Result<void> WatchJob::Prune() {
-  if (arguments_.keep == 0) return {};
-  STILLFRAME_ASSIGN(const size_t pruned,
-                    series_->Prune(arguments_.keep, image_, [this] { return IsCancelled(); }));
-  if (pruned > 0) listeners_.pruned(pruned);
-  return {};
+void WatchJob::LeaveParent() {
+  if (!image_.parent) return;
+  const std::span<const ChainFile> chain = image_.parent->chain();
+  const bool there = access(chain.front().path.c_str(), F_OK) == 0;
+  if (!there || chain.size() >= kLongChain) image_.parent = nullptr;
+}
+
+void WatchJob::Prune() {
+  if (arguments_.keep == 0) return;
+  ImageOptions options = image_;
+  options.parent = nullptr;
+  const auto pruned = series_->Prune(arguments_.keep, options, [this] { return IsCancelled(); });
+  if (!pruned && !IsCancelled()) listeners_.warned(pruned.error());
+  if (pruned && *pruned > 0) listeners_.pruned(*pruned);
 }
 
 }  // namespace stillframe

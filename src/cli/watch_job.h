@@ -27,7 +27,9 @@ class WatchJob {
     std::function<void(const SaveSummary&, const std::string& path)> saved;
     std::function<void(size_t)> pruned;        // so many old images went
     std::function<void(const Error&)> failed;  // of one save; the next one is tried all the same
-    std::function<void()> done;                // the last call
+    // Of what comes after it: old images could not be removed, or the image can't be read back.
+    std::function<void(const Error&)> warned;
+    std::function<void()> done;  // the last call
   };
 
   // `arguments` outlives it.
@@ -49,8 +51,11 @@ class WatchJob {
   // Opens all, and finds the parent of the first image.
   Result<void> Prepare();
   Result<void> SaveOnce();
-  Result<void> OpenParent(const std::string& path);
-  Result<void> Prune();
+  // Of the image that was just written, for the next one.
+  void OpenParent(const std::string& path);
+  // A parent that somebody took away, or whose chain is long, is no parent any more.
+  void LeaveParent();
+  void Prune();
   // False when it was cancelled meanwhile.
   bool WaitUntil(TimePoint when);
   bool IsCancelled() const;

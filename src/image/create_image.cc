@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -38,12 +39,12 @@ bool IsSameFile(const std::string& a, const std::string& b) {
 }
 
 // To replace a file of the chain would take from the image what it is a difference to.
-Result<void> CheckNotReplaced(const ImageReader& parent, const std::string& path) {
-  for (const ChainFile& file : parent.chain()) {
+Result<void> CheckNotReplaced(std::span<const ChainFile> needed, const std::string& path) {
+  for (const ChainFile& file : needed) {
     if (path.empty() || !IsSameFile(file.path, path)) continue;
     return Fail(ErrorCode::kUsage,
                 "writing the image " + path + ": it would replace " + file.path +
-                    ", of which it needs pages",
+                    ", of which an image of its chain needs pages",
                 "give it another name");
   }
   return {};
@@ -71,7 +72,13 @@ Result<std::unique_ptr<PageSink>> Create(const Output& output, ImageWriterOption
 Result<std::unique_ptr<PageSink>> CreateImage(const Output& output, const ImageOptions& options) {
   ImageWriterOptions writer{.image = options};
   if (options.parent) {
-    STILLFRAME_TRY(CheckNotReplaced(*options.parent, output.path));
+    if (options.parent->chain().size() >= kMostChainFiles) {
+      return Fail(ErrorCode::kUsage,
+                  "the chain of " + options.parent->chain().front().path + " has " +
+                      std::to_string(kMostChainFiles) + " images already",
+                  "stillframe merge makes one image of them");
+    }
+    STILLFRAME_TRY(CheckNotReplaced(options.parent->chain(), output.path));
     STILLFRAME_ASSIGN(writer.parent_path,
                       PathFromImage(options.parent->chain().front().path, output.path));
   }
@@ -80,10 +87,14 @@ Result<std::unique_ptr<PageSink>> CreateImage(const Output& output, const ImageO
 
 Result<std::unique_ptr<PageSink>> CreateMerged(const ImageReader& image, const Output& output,
                                                const ImageOptions& options) {
+  // In its own place it may come.
+  STILLFRAME_TRY(CheckNotReplaced(image.chain().subspan(1), output.path));
   const ChainFile& file = image.chain().front();
   ImageWriterOptions writer{.image = options};
   writer.stands_for.push_back({.id = file.id, .index_checksum = file.index_checksum});
   for (const ImageName& name : file.stands_for) {
+    // Who merged one image that often has no child of the first ones any more.
+    if (writer.stands_for.size() == kMaxStandsFor) break;
     writer.stands_for.push_back({.id = name.id, .index_checksum = name.index_checksum});
   }
   return Create(output, std::move(writer));

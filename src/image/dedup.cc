@@ -9,6 +9,12 @@ namespace stillframe {
 Result<DedupReport> DedupImages(const std::string& directory, const DedupOptions& options) {
   STILLFRAME_ASSIGN(const std::vector<std::string> paths, ListImages(directory));
   STILLFRAME_ASSIGN(const ImageFamily family, ImageFamily::Open(paths));
+  // All of them are locked by now. One that came in between may need what nobody else does.
+  STILLFRAME_ASSIGN(const std::vector<std::string> now, ListImages(directory));
+  if (now != paths) {
+    return Fail(ErrorCode::kUsage, "images came to " + directory + " or went meanwhile",
+                "try again when nobody writes there");
+  }
   DedupReport report{.images = paths.size(), .ends = family.ends(), .deduped = {}};
   for (const ImageFamily::Member& member : family.members()) {
     if (!member.is_parent) continue;

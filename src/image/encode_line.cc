@@ -1,6 +1,8 @@
 #include "image/encode_line.h"
 
 #include <algorithm>
+#include <exception>
+#include <string>
 #include <utility>
 
 namespace stillframe {
@@ -10,6 +12,15 @@ namespace {
 // filled and being written.
 size_t JobsFor(const TaskPool* workers) {
   return workers == nullptr ? 1 : workers->threads() * 2 + 2;
+}
+
+// Whoever waits for the job waits for ever if it is not told of.
+Result<void> WorkWithoutExceptions(BlockJob* job) {
+  try {
+    return job->Work();
+  } catch (const std::exception& failure) {
+    return Fail(ErrorCode::kLimit, std::string("encoding a block: ") + failure.what());
+  }
 }
 
 }  // namespace
@@ -64,7 +75,7 @@ bool EncodeLine::IsDone(const Slot& slot) const {
 void EncodeLine::Start(Slot* slot) {
   slot->done = false;  // nobody else knows of it
   const auto work = [this, slot] {
-    slot->result = slot->job->Work();
+    slot->result = WorkWithoutExceptions(slot->job.get());
     // Told with the lock held: once it is let go, the line may be gone.
     const std::lock_guard lock(mutex_);
     slot->done = true;

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 
 #include "image/checksum.h"
 #include "image/image_file.h"
@@ -58,7 +60,11 @@ std::optional<std::string> Check(std::span<const WireFreed> freed, const ImageCo
 Result<FreedBlocks> FreedBlocks::Load(const std::string& image_path,
                                       const ImageContents& contents) {
   FreedBlocks loaded;
-  const auto file = ImageFile::Open(image_path + std::string(kFreedSuffix));
+  // Beside the image itself, whatever link led to it. What has no name of its own has none.
+  std::error_code unnamed;
+  const std::filesystem::path real = std::filesystem::canonical(image_path, unnamed);
+  const std::string beside = unnamed ? image_path : real.string();
+  const auto file = ImageFile::Open(beside + std::string(kFreedSuffix));
   if (!file) {
     const int why = file.error().system_errno;
     if (why == ENOENT || why == ENOTDIR || why == ENAMETOOLONG) return loaded;

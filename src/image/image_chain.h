@@ -11,6 +11,7 @@
 #include "image/chain_runs.h"
 #include "image/stored_image.h"
 #include "stillframe/error.h"
+#include "stillframe/image.h"
 #include "stillframe/units.h"
 
 namespace stillframe {
@@ -19,7 +20,7 @@ namespace stillframe {
 class ImageChain {
  public:
   // As many files as a chain may have.
-  static constexpr size_t kMostImages = 1024;
+  static constexpr size_t kMostImages = kMostChainFiles;
 
   // `access`: to the image itself; its parents are always read with others. Errors: as
   // StoredImage::Open; kDamaged for a parent that is another image, or a chain that has no end.

@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "base/unique_fd.h"
 #include "image/wire.h"
@@ -20,14 +22,28 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
 
-bool IsImage(int directory, const char* name) {
+// What a writer leaves behind that was killed where it could not help it: store/new_file.h.
+bool IsUnfinished(std::string_view name) {
+  return name.ends_with(".partial") || name.starts_with(".stillframe-");
+}
+
+// What can't be looked into may well be an image: an error, then.
+Result<bool> IsImage(int directory, const std::string& name) {
   const UniqueFd file(
-      openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+      openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  // A symbolic link, a socket, a device without a driver, or gone by now.
+  if (!file && (errno == ELOOP || errno == ENXIO || errno == ENODEV || errno == ENOENT)) {
+    return false;
+  }
   struct stat status;
+  if (!file || fstat(file.get(), &status) != 0) {
+    return FailErrno(errno, "finding out whether " + name + " is an image");
+  }
+  if (!S_ISREG(status.st_mode)) return false;
   std::array<uint8_t, kHeaderMagic.size()> magic{};
-  return file && fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
-         pread(file.get(), magic.data(), magic.size(), 0) == static_cast<ssize_t>(magic.size()) &&
-         magic == kHeaderMagic;
+  const ssize_t n = pread(file.get(), magic.data(), magic.size(), 0);
+  if (n < 0) return FailErrno(errno, "finding out whether " + name + " is an image");
+  return n == static_cast<ssize_t>(magic.size()) && magic == kHeaderMagic;
 }
 
 }  // namespace
@@ -43,8 +59,10 @@ Result<std::vector<std::string>> ListImages(const std::string& directory) {
       return FailErrno(errno, "reading the directory " + directory);
     }
     if (entry == nullptr) break;
-    if (IsImage(dirfd(open.get()), entry->d_name))
-      images.push_back(directory + "/" + entry->d_name);
+    const std::string name = entry->d_name;
+    if (IsUnfinished(name)) continue;
+    STILLFRAME_ASSIGN(const bool is_image, IsImage(dirfd(open.get()), name));
+    if (is_image) images.push_back(directory + "/" + name);
   }
   std::ranges::sort(images);
   return images;

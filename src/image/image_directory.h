@@ -10,8 +10,8 @@
 namespace stillframe {
 
 // The paths of all regular files in it that begin as an image does, by name. Symbolic links are
-// passed over: what they point at may be in the directory as well. Errors: as for open(2), kUsage
-// for what is no directory.
+// passed over: what they point at may be in the directory as well; and so is what a killed writer
+// left. Errors: as for open(2), of a file in it as well; kUsage for what is no directory.
 Result<std::vector<std::string>> ListImages(const std::string& directory);
 
 }  // namespace stillframe

@@ -1,6 +1,8 @@
 #include "image/image_family.h"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "image/coverage.h"
 
@@ -11,19 +13,13 @@ Result<ImageFamily> ImageFamily::Open(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     STILLFRAME_ASSIGN(auto image, StoredImage::Open(path, ImageFile::Access::kExclusive));
     image->DropMetadata();
-    family.members_.push_back({.image = std::move(image), .parents = {}, .needed = {}});
+    family.members_.push_back(
+        {.image = std::move(image), .parents = {}, .wanted = {}, .needed = {}});
   }
   family.FindParents();
   STILLFRAME_TRY(family.CheckOrder());
-  for (Member& member : family.members_) {
-    if (member.is_parent) member.needed.resize(member.image->index().entries().size());
-  }
-  for (const Member& member : family.members_) {
-    if (member.is_parent) continue;
-    for (const WireIndexEntry& entry : member.image->index().entries()) {
-      if (KindOf(entry) != WireKind::kInParent) continue;
-      STILLFRAME_TRY(family.NeedOfParents(member, RangeOf(entry)));
-    }
+  for (auto number = family.order_.rbegin(); number != family.order_.rend(); ++number) {
+    STILLFRAME_TRY(family.Need(&family.members_[*number]));
   }
   return family;
 }
@@ -67,40 +63,58 @@ Result<void> ImageFamily::WalkDown(Member* member) {
   member->walk = Member::Walk::kBelow;
   for (const size_t parent : member->parents) STILLFRAME_TRY(WalkDown(&members_[parent]));
   member->walk = Member::Walk::kDone;
+  order_.push_back(static_cast<size_t>(member - members_.data()));
   return {};
 }
 
-Result<void> ImageFamily::NeedOfParents(const Member& member, AddressRange range) {
+void ImageFamily::WantOfParents(const Member& member, AddressRange range) {
   // One that lies elsewhere is nobody's to free from here.
-  for (const size_t parent : member.parents) STILLFRAME_TRY(Need(parent, range));
+  for (const size_t parent : member.parents) members_[parent].wanted.push_back(range);
+}
+
+Result<void> ImageFamily::Need(Member* member) {
+  const std::span<const WireIndexEntry> entries = member->image->index().entries();
+  if (!member->is_parent) {
+    for (const WireIndexEntry& entry : entries) {
+      if (KindOf(entry) == WireKind::kInParent) WantOfParents(*member, RangeOf(entry));
+    }
+    return {};
+  }
+  member->needed.resize(entries.size());
+  std::vector<AddressRange> wanted = std::exchange(member->wanted, {});
+  std::ranges::sort(wanted, {}, &AddressRange::begin);
+  // Once each, however many want it: else copies of a long chain would take for ever.
+  TargetAddress done;
+  for (AddressRange range : wanted) {
+    range.begin = std::max(range.begin, done);
+    if (range.begin >= range.end) continue;
+    STILLFRAME_TRY(NeedRange(member, range));
+    done = range.end;
+  }
   return {};
 }
 
-Result<void> ImageFamily::Need(size_t number, AddressRange range) {
-  Member& member = members_[number];
-  const StoredImage& image = *member.image;
-  const auto entries = image.index().From(range.begin);
+Result<void> ImageFamily::NeedRange(Member* member, AddressRange range) {
+  const ImageIndex& index = member->image->index();
   TargetAddress next = range.begin;
-  for (const WireIndexEntry& entry : entries) {
+  for (const WireIndexEntry& entry : index.From(range.begin)) {
     const AddressRange part = Intersect(RangeOf(entry), range);
     if (part.empty() || part.begin != next) break;
-    next = part.end;
     if (KindOf(entry) == WireKind::kInParent) {
-      STILLFRAME_TRY(NeedOfParents(member, part));
-      continue;
-    }
-    const uint64_t skipped = ToPages(part.begin - RangeOf(entry).begin).count;
-    if (!IsData(entry)) {
-      next = part.begin;
+      WantOfParents(*member, part);
+    } else if (IsData(entry)) {
+      // Some of it may be freed already: for an image that was somebody's parent by then.
+      const uint64_t skipped = ToPages(part.begin - RangeOf(entry).begin).count;
+      member->needed[static_cast<size_t>(&entry - index.entries().data())] |=
+          PageBits(skipped, part.pages().count);
+    } else {
       break;
     }
-    // Some of it may be freed already: for an image that was somebody's parent by then.
-    member.needed[static_cast<size_t>(&entry - image.index().entries().data())] |=
-        PageBits(skipped, part.pages().count);
+    next = part.end;
   }
   if (next == range.end) return {};
-  return image.file().Damaged("it lacks the page at " + Hex(next.value) +
-                              ", which another image has in it");
+  return member->image->file().Damaged("it lacks the page at " + Hex(next.value) +
+                                       ", which another image has in it");
 }
 
 }  // namespace stillframe

@@ -25,6 +25,7 @@ class ImageFamily {
     std::vector<size_t> parents;  // by number: all that could be taken for its parent
     bool is_parent = false;
     enum class Walk { kNotYet, kBelow, kDone } walk = Walk::kNotYet;  // of CheckOrder
+    std::vector<AddressRange> wanted;  // of it, by those that have pages in it
     // Of each entry of its index a bit for each of its pages that an end of the chains needs. Empty
     // for such an end, which needs all of itself.
     std::vector<uint64_t> needed;
@@ -39,11 +40,13 @@ class ImageFamily {
   // That each parent is below an end, and no image below itself.
   Result<void> CheckOrder();
   Result<void> WalkDown(Member* member);
-  // Notes that pages of `range` are needed of the member.
-  Result<void> Need(size_t member, AddressRange range);
-  Result<void> NeedOfParents(const Member& member, AddressRange range);
+  // Notes which pages of it are needed, and what its parents have to give for that.
+  Result<void> Need(Member* member);
+  Result<void> NeedRange(Member* member, AddressRange range);
+  void WantOfParents(const Member& member, AddressRange range);
 
   std::vector<Member> members_;
+  std::vector<size_t> order_;  // each behind its parents
 };
 
 }  // namespace stillframe

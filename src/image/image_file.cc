@@ -24,19 +24,21 @@ constexpr int kPunchHole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 }  // namespace
 
 Result<ImageFile> ImageFile::Open(const std::string& path, Access access) {
-  // O_NONBLOCK: a FIFO would keep us waiting for its writer.
-  const int mode = access == Access::kExclusive ? O_RDWR : O_RDONLY;
-  UniqueFd fd(open(path.c_str(), mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return FailErrno(errno, "opening the image " + path, {}, ErrorCode::kUsage);
-  ImageFile file(path, std::move(fd));
+  // Looked at first: an image may name anything as its parent, and to open a device does something.
+  const UniqueFd place(open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!place) return FailErrno(errno, "opening the image " + path, {}, ErrorCode::kUsage);
   struct stat status;
-  if (fstat(file.fd_.get(), &status) != 0) {
-    return FailErrno(errno, "looking at the image " + path);
-  }
+  if (fstat(place.get(), &status) != 0) return FailErrno(errno, "looking at the image " + path);
   if (!S_ISREG(status.st_mode)) {
     return Fail(ErrorCode::kUsage, "opening the image " + path + ": it is not a regular file",
                 "an image is read from its end: write what comes through a pipe to a file first");
   }
+  const int mode = access == Access::kExclusive ? O_RDWR : O_RDONLY;
+  const std::string same = "/proc/self/fd/" + std::to_string(place.get());
+  UniqueFd fd(open(same.c_str(), mode | O_CLOEXEC));
+  if (!fd) return FailErrno(errno, "opening the image " + path, {}, ErrorCode::kUsage);
+  ImageFile file(path, std::move(fd));
+  if (fstat(file.fd_.get(), &status) != 0) return FailErrno(errno, "looking at the image " + path);
   file.size_ = static_cast<uint64_t>(status.st_size);
   file.device_ = status.st_dev;
   file.inode_ = status.st_ino;

@@ -7,7 +7,6 @@ namespace stillframe {
 namespace {
 
 constexpr uint32_t kMaxParentPath = 4096;
-constexpr size_t kMaxStandsFor = 4096;
 
 AddressRange Range(uint64_t begin, uint64_t end) { return {{begin}, {end}}; }
 

@@ -1,6 +1,8 @@
 #include "image/read_crew.h"
 
 #include <algorithm>
+#include <exception>
+#include <string>
 #include <utility>
 
 namespace stillframe {
@@ -40,8 +42,15 @@ void ReadCrew::Work(BlockGather& gather) {
     const size_t number = *next;
     const PlannedRead& read = reads_[number];
     const std::span<const QueuedPage> pages(pages_);
-    Done(number, gather.Run(chain_, read, pages.subspan(read.first, read.count),
-                            [this, number] { ReadAhead(number); }));
+    // Whoever waits for a read waits for ever if it is not told of.
+    Result<void> done;
+    try {
+      done = gather.Run(chain_, read, pages.subspan(read.first, read.count),
+                        [this, number] { ReadAhead(number); });
+    } catch (const std::exception& failure) {
+      done = Fail(ErrorCode::kLimit, std::string("reading pages of an image: ") + failure.what());
+    }
+    Done(number, std::move(done));
   }
 }
 

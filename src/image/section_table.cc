@@ -72,6 +72,12 @@ Result<void> SectionTable::CheckTypes(const ImageFile& file, uint32_t version) c
       return file.Damaged("it holds a " + NameOf(section.type) + " that this program does not know",
                           "read it with the version of stillframe that wrote it, or a later one");
     }
+    const bool needed = section.type <= kLastRequiredType ||
+                        section.type == static_cast<uint32_t>(SectionType::kSuperseded) ||
+                        section.type == static_cast<uint32_t>(SectionType::kParent);
+    if (known && needed && section.flags != 0) {
+      return file.Damaged("its " + NameOf(section.type) + " says that a reader may do without it");
+    }
     if (known && ++seen[section.type] > 1) {
       return file.Damaged("it has more than one " + NameOf(section.type));
     }

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -23,6 +24,8 @@ inline constexpr uint64_t kMaxBlockPages = 64;
 // Of each section but INDEX, SUPERSEDED and HASHES. 65,536 threads with all their registers are
 // less.
 inline constexpr uint64_t kMaxSectionBytes = GiB(1).count;
+
+inline constexpr size_t kMaxStandsFor = 4096;  // records of kStandsFor
 
 // Not text, and spoilt by whatever changes line ends or drops the eighth bit.
 inline constexpr std::array<uint8_t, 8> kHeaderMagic{0x89, 'S', 'T', 'F', 'R', '\r', '\n', 0x1a};

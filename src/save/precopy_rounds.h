@@ -43,8 +43,11 @@ class PrecopyRounds {
   // meaning, so all of them are copied. What isn't registered is passed over.
   Result<void> Copy(std::span<const PlannedMapping> plan, std::span<const AddressRange> fresh);
 
-  // Counts from zero.
-  void BeginAnew() { copied_ = Bytes{0}; }
+  // Counts from zero, and forgets what a round that failed was about to copy.
+  void BeginAnew() {
+    copied_ = Bytes{0};
+    armed_.clear();
+  }
   Bytes copied() const { return copied_; }
   // What reading a page took in the last round, calls included; a guess before the first one.
   Duration ReadTime(Pages pages) const;

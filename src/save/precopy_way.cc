@@ -50,8 +50,6 @@ void PrecopyWay::BeginAnew(bool hold) {
   if (!hold) copied_.Clear();
   saver_.BeginAnew();
   rounds_.BeginAnew();
-  copies_ = {};
-  zeros_.clear();
   round_count_ = 0;
 }
 
@@ -243,6 +241,11 @@ Result<std::vector<RangeReason>> PrecopyWay::Finish() {
   STILLFRAME_TRY(paused.TellRest([this] { return context_.CheckCancelled(); }));
   for (const AddressRange range : zeros_) STILLFRAME_TRY(context_.sink->Zero(range));
   return std::vector<RangeReason>();
+}
+
+void PrecopyWay::End() {
+  copies_ = {};
+  zeros_ = {};
 }
 
 std::vector<AddressRange> PrecopyWay::Unreadable() const {

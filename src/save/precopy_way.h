@@ -47,6 +47,8 @@ class PrecopyWay final : public SaveWay {
   Result<void> SavePages() override { return {}; }
   void Release() override;
   Result<std::vector<RangeReason>> Finish() override;
+  // Gives back what was copied inside the pause: the next one may be hours away.
+  void End() override;
   std::vector<AddressRange> Unreadable() const override;
   void AddTo(SaveSummary* summary) const override;
   void AddTo(SaveProgress* progress) const override;

@@ -34,7 +34,8 @@ Result<SaveSummary> Session::Run() {
 Result<SaveSummary> Session::RunWithoutRelease() {
   const RcuThread rcu;
   Result<void> result = Save();
-  if (!result) InterruptOutput();
+  // The pacer is needed for the next one.
+  if (!result) context_.sink->Interrupt();
   Enter(SavePhase::kFinishing);
   if (result) result = WithoutExceptions("at the end", [this] { return Publish(); });
   return End(result);

@@ -31,10 +31,13 @@ Result<void> FileStore::Append(std::span<const iovec> parts) {
     STILLFRAME_TRY(file_->CheckInterrupted());
     if (may_be_direct_ && position() == kHead) ChangeOver();
     const std::span<iovec> next = cursor.Next(Step());
-    STILLFRAME_ASSIGN(const size_t n,
-                      direct_.started() ? WriteDirectly(next) : WriteThrough(next, guard));
-    cursor.Consume(n);
-    Advance(n);
+    const auto n = direct_.started() ? WriteDirectly(next) : WriteThrough(next);
+    if (!n) {
+      guard.OnFailure();
+      return tl::unexpected(n.error());
+    }
+    cursor.Consume(*n);
+    Advance(*n);
     // Of room that was not to be had nobody hears but this thread's signals.
     if (direct_.lengthened()) guard.OnFailure();
   }
@@ -50,13 +53,12 @@ void FileStore::ChangeOver() {
   if (direct_.Start(position().count)) way_ = Way::kDirect;
 }
 
-Result<size_t> FileStore::WriteThrough(std::span<const iovec> parts, SignalGuard& guard) {
+Result<size_t> FileStore::WriteThrough(std::span<const iovec> parts) {
   const ssize_t n = writev(file_->fd(), parts.data(), static_cast<int>(parts.size()));
   if (n < 0 && errno == EINTR) return 0;
   // Nothing of something is no answer that could be repeated for ever.
   if (n <= 0) {
     const int error = n < 0 ? errno : EIO;
-    guard.OnFailure();
     return NewFile::Failed(error, "writing " + file_->path());
   }
   FailPoint("store.append");

@@ -59,7 +59,7 @@ class FileStore final : public Store {
   size_t Step() const;
   void ChangeOver();
   // Each writes from the begin of `parts`, and returns how much.
-  Result<size_t> WriteThrough(std::span<const iovec> parts, SignalGuard& guard);
+  Result<size_t> WriteThrough(std::span<const iovec> parts);
   Result<size_t> WriteDirectly(std::span<const iovec> parts);
   Result<void> EndDirect();
 

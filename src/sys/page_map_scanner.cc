@@ -59,11 +59,20 @@ uint64_t FrameOfZeroPage() {
   const UniqueFd own(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
   void* page = mmap(nullptr, kPageSize.count, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return 0;
+  // Beside other memory like it this could be part of a huge page, which is another one for a
+  // while.
+  madvise(page, kPageSize.count, MADV_NOHUGEPAGE);
   static_cast<void>(*static_cast<const volatile char*>(page));
   std::array<PagemapEntry, 1> entry;
   const size_t known = ReadPagemap(own.get(), {reinterpret_cast<uint64_t>(page)}, entry);
   munmap(page, kPageSize.count);
   return known == 1 ? entry[0].frame() : 0;
+}
+
+// Asked once: scanners are made in pauses too.
+uint64_t ZeroFrame() {
+  static const uint64_t frame = FrameOfZeroPage();
+  return frame;
 }
 
 // How many of the ranges, from the first on, are to be asked about in one call.
@@ -153,12 +162,12 @@ PageMapScanner::PageMapScanner(int pagemap_fd, const PageQuery& query)
             (query.of_file ? kPageIsFile : 0) | (query.huge ? kPageIsHuge : 0) |
             (query.written ? kPageIsWritten : 0)),
       has_scan_(HasScan(pagemap_fd)) {
-  if (!has_scan_) zero_frame_ = FrameOfZeroPage();
+  if (!has_scan_) zero_frame_ = ZeroFrame();
 }
 
 void PageMapScanner::ForceWindows() {
   has_scan_ = false;
-  zero_frame_ = FrameOfZeroPage();
+  zero_frame_ = ZeroFrame();
 }
 
 Result<void> PageMapScanner::Scan(AddressRange range, const Found& found) const {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <random>
@@ -138,6 +139,19 @@ TEST_F(ImagesTest, OldImagesGoAndTheRestStaysWhole) {
   for (const std::string& image : images) ExpectOneInstant(workload, series_ + "/" + image);
 }
 
+TEST_F(ImagesTest, AWatchGoesOnWhereDedupWas) {
+  WorkloadProcess workload(Tickets());
+  ASSERT_EQ(RunStillframe(WatchArgv(workload.pid(), {"--every", "10ms", "--count", "4"})).exit_code,
+            kExitDone);
+  ASSERT_EQ(RunStillframe({"dedup", series_}).exit_code, kExitDone);
+  const CommandOutcome watch =
+      RunStillframe(WatchArgv(workload.pid(), {"--every", "10ms", "--count", "2", "--keep", "2"}));
+  ASSERT_EQ(watch.exit_code, kExitDone) << watch.err;
+  for (const std::string& image : ImagesIn(series_)) {
+    if (image.find('.') == std::string::npos) ExpectOneInstant(workload, series_ + "/" + image);
+  }
+}
+
 TEST_F(ImagesTest, ASignalEndsItAndTheNextOneGoesOn) {
   WorkloadProcess workload(Tickets());
   for (const int signal : {SIGTERM, SIGINT}) {
@@ -178,6 +192,69 @@ TEST_F(ImagesTest, KilledAtAnyMomentItLeavesTheTargetAndTheChainWhole) {
     }
   }
   EXPECT_EQ(workload.Finish(), 0);
+}
+
+TEST_F(ImagesTest, KilledWhileOldImagesGoItLosesNothing) {
+  WorkloadProcess workload(Tickets());
+  for (const std::string step : {"watch.merged:1", "watch.removed:1", "watch.removed:2"}) {
+    SubprocessOptions options;
+    options.environment["STILLFRAME_FAIL_POINT"] = step;
+    const CommandOutcome watch =
+        RunStillframe(WatchArgv(workload.pid(), {"--every", "5ms", "--keep", "2"}), options);
+    EXPECT_EQ(watch.exit_code, kExitSigkill) << step << ": " << watch.err;
+    for (const std::string& image : ImagesIn(series_)) {
+      if (image.find('.') == std::string::npos) ExpectOneInstant(workload, series_ + "/" + image);
+    }
+    EXPECT_EQ(workload.WhatIsWrong(), "");
+  }
+  ASSERT_EQ(
+      RunStillframe(WatchArgv(workload.pid(), {"--every", "5ms", "--keep", "2", "--count", "3"}))
+          .exit_code,
+      kExitDone);
+  EXPECT_LT(ImagesIn(series_).size(), 4u);
+}
+
+TEST_F(ImagesTest, KilledAtEachStepMergeAndDedupLoseNothing) {
+  WorkloadProcess workload(Tickets());
+  ASSERT_EQ(RunStillframe(WatchArgv(workload.pid(), {"--every", "10ms", "--count", "3"})).exit_code,
+            kExitDone);
+  const std::string last = series_ + "/image-000003";
+  const std::vector<std::vector<std::string>> commands = {
+      {"dedup", series_}, {"merge", last, "-o", last, "--force", "--compress", "none"}};
+  for (const std::vector<std::string>& command : commands) {
+    // On a copy: which steps there are.
+    const std::string trace = directory_ / (command.front() + ".trace");
+    const std::string whole = directory_ / ("whole-" + command.front());
+    fs::copy(series_, whole);
+    const auto on = [&](const std::string& directory) {
+      std::vector<std::string> arguments = command;
+      for (std::string& argument : arguments) {
+        if (argument.starts_with(series_)) argument.replace(0, series_.size(), directory);
+      }
+      return arguments;
+    };
+    SubprocessOptions options;
+    options.environment["STILLFRAME_FAIL_TRACE"] = trace;
+    ASSERT_EQ(RunStillframe(on(whole), options).exit_code, kExitDone);
+    std::vector<std::string> steps = Lines(ReadFile(trace));
+    std::ranges::sort(steps);
+    steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
+    ASSERT_GE(steps.size(), 2u);
+    for (const std::string& step : steps) {
+      const std::string copy = directory_ / (command.front() + "-" + step);
+      fs::copy(series_, copy);
+      SubprocessOptions kill;
+      kill.environment["STILLFRAME_FAIL_POINT"] = step + ":1";
+      EXPECT_EQ(RunStillframe(on(copy), kill).exit_code, kExitSigkill) << step;
+      ExpectOneInstant(workload, copy + "/image-000003");
+      EXPECT_EQ(RunStillframe({"verify", copy + "/image-000001"}).exit_code, kExitDone) << step;
+      // And whoever tries again gets it done.
+      EXPECT_EQ(RunStillframe(on(copy)).exit_code, kExitDone) << step;
+      ExpectOneInstant(workload, copy + "/image-000003");
+      fs::remove_all(copy);
+    }
+    fs::remove_all(whole);
+  }
 }
 
 TEST_F(ImagesTest, TheEndOfTheTargetEndsTheWatch) {

@@ -91,7 +91,7 @@ TEST_F(FilesOracleTest, ATargetThatEndsDuringTheRoundsLeavesNoImage) {
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
-  Subprocess save(SaveArgv(target.pid(), "-", {}), {.stdout_fd = writer.get()});
+  Subprocess save(SaveArgv(target.pid(), "-", {"--compress", "none"}), {.stdout_fd = writer.get()});
   writer.reset();
   std::vector<char> buffer(1 << 16);
   size_t copied = 0;

@@ -168,7 +168,8 @@ TEST_F(LateTest, HardlyAPageIsLostToATargetThatUnmapsAllTheTime) {
              "k=[new() for _ in range(2000)]\n",
              "  j=random.randrange(2000); k[j].close(); k[j]=new(); time.sleep(.001)\n"));
   ASSERT_TRUE(python.WaitForOut("ready")) << python.Err();
-  const std::vector<std::string> slow = {"--max-bandwidth", "64M", "--max-stall", "20s"};
+  const std::vector<std::string> slow = {"--max-bandwidth", "64M", "--max-stall", "20s",
+                                         "--compress",      "none"};
   const CommandOutcome now = Save(python.pid(), slow);
   EXPECT_EQ(now.exit_code, kExitLost) << now.err;
   const uint64_t lost_now = now.json["pages"]["lost"];

@@ -116,6 +116,8 @@ class WatchSessionTest : public testing::Test {
     auto target = AttachProcess(child_);
     ASSERT_TRUE(target) << target.error().message;
     SaveOptions options;
+    // One that fails must not end the pacing of the next one.
+    options.max_bandwidth = GiB(4);
     options.at_instant = [this](pid_t) {
       Copy();
       return Result<void>();

@@ -113,6 +113,49 @@ TEST_P(ImageDedup, ASecondTimeThereIsNothingToDo) {
   ExpectHolds(Path(2), model_.pages());
 }
 
+TEST_P(ImageDedup, CopiesOfALongChainTakeNoLonger) {
+  Fill(1000);
+  Save(0, -1);
+  constexpr int kLast = 25;
+  for (int i = 1; i <= kLast; ++i) {
+    model_.Set(0x800000 + static_cast<uint64_t>(i) * kPage, 3000 + static_cast<uint64_t>(i));
+    Save(i, i - 1);
+  }
+  for (int i = 0; i <= kLast; ++i) {
+    std::filesystem::copy(Path(i), Path(i) + ".copy");
+  }
+  EXPECT_EQ(Dedup().images, 2u * (kLast + 1));
+  ExpectHolds(Path(kLast), model_.pages());
+  ExpectHolds(Path(kLast) + ".copy", model_.pages());
+}
+
+TEST_P(ImageDedup, WhatAKilledWriterLeftIsNoImage) {
+  Fill(1000);
+  Save(0, -1);
+  Fill(3000);
+  Save(1, 0);
+  for (const char* name : {"image-2.partial", ".stillframe-x"}) {
+    std::filesystem::copy(Path(0), directory_ / name);
+    std::filesystem::resize_file(directory_ / name, 5000);
+  }
+  EXPECT_EQ(Dedup().images, 2u);
+}
+
+TEST_P(ImageDedup, ThroughALinkItIsTheSameImage) {
+  Fill(1000);
+  Save(0, -1);
+  Fill(3000);
+  model_.Set(0x800000, 1000);
+  Save(1, 0);
+  Dedup();
+  const test::TempDir elsewhere;
+  std::filesystem::create_symlink(Path(0), elsewhere / "link");
+  const auto image = ImageReader::Open(elsewhere / "link");
+  ASSERT_TRUE(image) << image.error().message;
+  EXPECT_TRUE((*image)->Verify());
+  EXPECT_GT((*image)->chain()[0].freed.count, 0u);
+}
+
 TEST_P(ImageDedup, WithADryRunNothingIsTouched) {
   Fill(1000);
   Save(0, -1);
