@@ -120,7 +120,7 @@ int Main(int argc, char** argv) {
               "highest", "CPU ms", "CPU s/GiB");
   bool as_asked = true;
   // Small ones in more rounds: they are quick, and what they take varies more.
-  for (const uint64_t mib : {16, 24, 32, 64, 256}) {
+  for (const uint64_t mib : {16u, 24u, 32u, 64u, 256u}) {
     as_asked = Measure(path, bytes, MiB(mib), false, 5 * rounds) && as_asked;
   }
   for (const bool busy : {false, true}) {

@@ -35,8 +35,8 @@ class ImageSeries {
   // Once there are twice `keep`, writes the oldest of the newest `keep` anew, so that it needs no
   // parent, and removes all that are older: so one image in `keep` is written twice, and there are
   // always `keep` or more, unless dedup has thinned some of them out. `options`: of the new one,
-  // without a parent. Killed in the middle it has removed nothing that is needed. Returns how many were
-  // removed. Errors: as CreateImage and ImageReader; `cancelled` as CopyImageTo's.
+  // without a parent. Killed in the middle it has removed nothing that is needed. Returns how many
+  // were removed. Errors: as CreateImage and ImageReader; `cancelled` as CopyImageTo's.
   Result<size_t> Prune(size_t keep, const ImageOptions& options,
                        const std::function<bool()>& cancelled);
 

@@ -9,8 +9,6 @@
 namespace stillframe {
 namespace {
 
-constexpr uint64_t kPage = kPageSize.count;
-
 class Flattener {
  public:
   explicit Flattener(std::span<const std::unique_ptr<StoredImage>> images) : images_(images) {}

@@ -120,7 +120,7 @@ TEST_F(ImageFreed, AFreedPageCanNotBeReadAndSaysWhy) {
   ASSERT_TRUE(reader);
   const auto queue = (*reader)->Queue();
   ByteVector page(kPage);
-  for (const uint64_t number : {1, 2, 4, 6}) {
+  for (const uint64_t number : {1u, 2u, 4u, 6u}) {
     const TargetAddress at{kBase + number * kPage};
     for (const auto& result : {(*reader)->ReadPage(at, page), queue->QueueRead(at, page)}) {
       ASSERT_FALSE(result) << number;

@@ -66,7 +66,7 @@ TEST_F(ImagePunch, ABlockGoesWhenTheLastOfItsPagesWasRead) {
   const auto reader = OpenToPunch();
   ASSERT_NE(reader, nullptr);
   ByteVector page(kPage);
-  for (const uint64_t number : {0, 2, 2, 0}) {
+  for (const uint64_t number : {0u, 2u, 2u, 0u}) {
     ASSERT_TRUE(reader->ReadPage({kBase + number * kPage}, page));
   }
   EXPECT_EQ(Layout(), full_);

@@ -177,7 +177,7 @@ TEST(ImageQueue, TheFirstDamagedBlockInTheFileIsTold) {
   for (const bool workers : {false, true}) {
     HandImage image = ManyBlocks(false, kAllEncodings);
     ByteVector bytes = image.Build();
-    for (const size_t block : {9, 20, 33}) bytes[image.offset(block) + 3] ^= std::byte{1};
+    for (const size_t block : {9u, 20u, 33u}) bytes[image.offset(block) + 3] ^= std::byte{1};
     const MemoryFile file(bytes);
     const auto reader =
         OpenGood(file, {.workers = workers ? std::make_shared<TestPool>() : nullptr});
