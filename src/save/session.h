@@ -18,8 +18,8 @@
 
 namespace stillframe {
 
-// Thread rule: as SaveSession.
-// In mapped memory, since it is written to in the pause of one's own process.
+// Thread rule: as SaveSession. In mapped memory, since it is written to in the pause of one's own
+// process.
 class Session final : public SaveSession, public InMappedMemory {
  public:
   using MakeWay = std::function<std::unique_ptr<SaveWay>(SaveContext&)>;
