@@ -15,6 +15,7 @@ function(stillframe_module NAME)
   if(STILLFRAME_FAIL_POINTS)
     target_compile_definitions(stillframe_${NAME} PUBLIC STILLFRAME_FAIL_POINTS=1)
   endif()
+  stillframe_precompiled(stillframe_${NAME} library)
 endfunction()
 
 # One executable per test file, so that each test names what it needs and nothing else breaks it.
@@ -28,8 +29,13 @@ function(stillframe_test NAME)
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  stillframe_precompiled(${NAME} test)
   add_test(NAME ${ARG_LABEL}.${NAME} COMMAND ${NAME})
   set_tests_properties(${ARG_LABEL}.${NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  # Beside another, a test that needs the kernel would lose the cores its targets need.
+  if(NOT ARG_LABEL STREQUAL unit)
+    set_tests_properties(${ARG_LABEL}.${NAME} PROPERTIES RUN_SERIAL TRUE)
+  endif()
   # All tests of one kind: tests_unit, tests_kernel, tests_e2e. What a sanitizer doesn't run it need not build.
   if(NOT TARGET tests_${ARG_LABEL})
     add_custom_target(tests_${ARG_LABEL})

@@ -1,5 +1,7 @@
 #include "cli/stream.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +27,22 @@ Result<void> WriteAll(int fd, std::span<const std::byte> bytes) {
 
 Result<void> PrintOut(std::string_view text) {
   return WriteAll(STDOUT_FILENO, std::as_bytes(std::span(text)));
+}
+
+Result<void> PrintOutUnless(std::string_view text, const std::function<bool()>& given_up) {
+  constexpr int kLookMs = 200;
+  while (!text.empty()) {
+    // Writable is a pipe that takes PIPE_BUF bytes at once (pipe(7)): so much does not block.
+    pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+    if (poll(&out, 1, kLookMs) <= 0) {
+      if (given_up()) return Fail(ErrorCode::kInterrupted, "write to stdout");
+      continue;
+    }
+    const std::string_view piece = text.substr(0, PIPE_BUF);
+    STILLFRAME_TRY(PrintOut(piece));
+    text.remove_prefix(piece.size());
+  }
+  return {};
 }
 
 void PrintErr(std::string_view text) {

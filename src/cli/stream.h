@@ -3,6 +3,7 @@
 #define STILLFRAME_CLI_STREAM_H_
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ namespace stillframe {
 // All of it, in spite of signals and short writes. Errors: kOutput.
 Result<void> WriteAll(int fd, std::span<const std::byte> bytes);
 Result<void> PrintOut(std::string_view text);
+// The same to a reader who may have stopped reading: gives up once `given_up` says so, which is
+// asked a few times a second while stdout takes nothing. Errors: also kInterrupted.
+Result<void> PrintOutUnless(std::string_view text, const std::function<bool()>& given_up);
 // What can't be told on stderr can't be told at all, so no error.
 void PrintErr(std::string_view text);
 

@@ -42,26 +42,27 @@ class WatchLoop {
   }
 
  private:
-  // A reader that went away is no reason to stop saving.
+  // A reader that went away is no reason to stop saving; one that does not read holds up the next
+  // image, but no signal.
+  void Tell(const std::string& line) const {
+    static_cast<void>(PrintOutUnless(line, [this] { return job_.IsCancelled(); }));
+  }
   void ShowSaved(const SaveSummary& summary, const std::string& path) const {
     const std::string_view codec = CodecName(arguments_.image.compression.codec);
     if (arguments_.json) {
-      static_cast<void>(
-          PrintOut(SummaryToJson(summary, path, SaveFormat::kImage, codec).dump() + "\n"));
+      Tell(SummaryToJson(summary, path, SaveFormat::kImage, codec).dump() + "\n");
     } else if (!arguments_.quiet) {
       const Pages data = summary.pages.scanned + summary.pages.faulted + summary.pages.paused;
-      static_cast<void>(PrintOut(Printable(path) + ": " + FormatCount(data.count) + " of " +
-                                 FormatCount(summary.total.count) + " pages written, " +
-                                 FormatBytes(summary.image) + " in " +
-                                 FormatDuration(summary.duration) + ", pause " +
-                                 FormatDuration(summary.pause) + "\n"));
+      Tell(Printable(path) + ": " + FormatCount(data.count) + " of " +
+           FormatCount(summary.total.count) + " pages written, " + FormatBytes(summary.image) +
+           " in " + FormatDuration(summary.duration) + ", pause " + FormatDuration(summary.pause) +
+           "\n");
     }
     PrintErr(SkippedWarning(summary));
   }
   void ShowPruned(size_t count) const {
     if (arguments_.quiet || arguments_.json) return;
-    static_cast<void>(
-        PrintOut(FormatCount(count) + " older images removed, the oldest that is left is whole\n"));
+    Tell(FormatCount(count) + " older images removed, the oldest that is left is whole\n");
   }
   void ShowFailed(const Error& error) const {
     PrintErr("stillframe: warning: this image was not written, the next one will be tried: " +

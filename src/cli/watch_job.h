@@ -42,6 +42,8 @@ class WatchJob {
   void Start();
   // Any time; an image that is under way is given up.
   void Cancel();
+  // From any thread.
+  bool IsCancelled() const;
   // Waits for the end. What ended it: success for Cancel and for the last image that was wanted,
   // kTargetGone when the target ended. Once, after Start.
   Result<void> Take();
@@ -58,7 +60,6 @@ class WatchJob {
   void Prune();
   // False when it was cancelled meanwhile.
   bool WaitUntil(TimePoint when);
-  bool IsCancelled() const;
   void SetSession(std::unique_ptr<WatchSession> session);
 
   const WatchArguments& arguments_;

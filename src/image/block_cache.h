@@ -2,18 +2,20 @@
 #ifndef STILLFRAME_IMAGE_BLOCK_CACHE_H_
 #define STILLFRAME_IMAGE_BLOCK_CACHE_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <mutex>
 #include <span>
 
 #include "stillframe/process_state.h"
+#include "stillframe/units.h"
 
 namespace stillframe {
 
-// A few: pages that stand side by side in memory may stand in several files of a chain.
+// Several: pages that stand side by side in memory may stand in many files of a chain. Of 1 MiB
+// together, however long the blocks are.
 //
 // Thread rule: any thread.
 class BlockCache {
@@ -29,7 +31,7 @@ class BlockCache {
   bool Copy(const Key& key, size_t skip, std::span<std::byte> to) const {
     const std::lock_guard lock(mutex_);
     for (const Kept& kept : kept_) {
-      if (kept.pages.empty() || kept.key != key) continue;
+      if (kept.key != key) continue;
       std::memcpy(to.data(), kept.pages.data() + skip, to.size());
       return true;
     }
@@ -37,8 +39,12 @@ class BlockCache {
   }
   void Keep(const Key& key, ByteVector pages) {
     const std::lock_guard lock(mutex_);
-    kept_[next_] = {key, std::move(pages)};
-    next_ = (next_ + 1) % kept_.size();
+    bytes_ += pages.size();
+    kept_.push_back({key, std::move(pages)});
+    while (bytes_ > kMostBytes) {
+      bytes_ -= kept_.front().pages.size();
+      kept_.pop_front();
+    }
   }
 
  private:
@@ -47,9 +53,11 @@ class BlockCache {
     ByteVector pages;
   };
 
+  static constexpr size_t kMostBytes = MiB(1).count;
+
   mutable std::mutex mutex_;
-  std::array<Kept, 4> kept_;
-  size_t next_ = 0;  // the place of the next one
+  std::deque<Kept> kept_;  // the oldest first
+  size_t bytes_ = 0;       // of their pages
 };
 
 }  // namespace stillframe

@@ -102,6 +102,13 @@ bool DecodeLz4(std::span<const std::byte> stored, std::span<std::byte> block) {
   return written >= 0 && static_cast<size_t>(written) == block.size();
 }
 
+bool DecodeLz4UpTo(size_t wanted, std::span<const std::byte> stored, std::span<std::byte> block) {
+  const int written = LZ4_decompress_safe_partial(
+      reinterpret_cast<const char*>(stored.data()), reinterpret_cast<char*>(block.data()),
+      ToInt(stored.size()), ToInt(wanted), ToInt(block.size()));
+  return written >= 0 && static_cast<size_t>(written) >= wanted;
+}
+
 struct FreeDecoder {
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
@@ -159,6 +166,13 @@ std::string_view CodecName(Codec codec) {
       return "zstd";
   }
   return "unknown";
+}
+
+bool DecodeBlockUpTo(size_t wanted, WireEncoding encoding, std::span<const std::byte> stored,
+                     std::span<std::byte> block) {
+  const bool in_part = encoding == WireEncoding::kLz4 && wanted < block.size() && !stored.empty() &&
+                       stored.size() <= INT_MAX && block.size() <= INT_MAX;
+  return in_part ? DecodeLz4UpTo(wanted, stored, block) : DecodeBlock(encoding, stored, block);
 }
 
 bool DecodeBlock(WireEncoding encoding, std::span<const std::byte> stored,

@@ -41,12 +41,17 @@ Result<void> BlockGather::Run(const ImageChain& chain, const PlannedRead& read,
   if (buffer_ == nullptr) buffer_ = std::make_unique_for_overwrite<std::byte[]>(kMostRead);
   const StoredImage& image = chain.image(read.depth);
   begin_ = read.begin;
-  const std::span<std::byte> bytes = At(read.begin, static_cast<size_t>(read.end - read.begin));
+  // One page needs no way round: it can be proven where it is wanted.
+  const bool single = pages.size() == 1 && pages.front().alone;
+  const std::span<std::byte> bytes =
+      single ? std::span(pages.front().to, kPage)
+             : At(read.begin, static_cast<size_t>(read.end - read.begin));
   const size_t cached = image.file().ReadCached(begin_, bytes);
   if (cached < bytes.size()) {
     on_disk();
     STILLFRAME_TRY(image.file().ReadAt(begin_ + cached, bytes.subspan(cached)));
   }
+  if (single) return FinishAlone(image, pages.front(), bytes);
   while (!pages.empty()) {
     const Pages block = FirstBlock(pages);
     STILLFRAME_TRY(Finish(image, block));
@@ -58,7 +63,9 @@ Result<void> BlockGather::Run(const ImageChain& chain, const PlannedRead& read,
 Result<void> BlockGather::Finish(const StoredImage& image, Pages pages) {
   const WireIndexEntry& entry = *pages.front().entry;
   if (pages.front().alone) {
-    for (const QueuedPage& page : pages) STILLFRAME_TRY(FinishAlone(image, page));
+    for (const QueuedPage& page : pages) {
+      STILLFRAME_TRY(FinishAlone(image, page, At(page.offset(), kPage)));
+    }
     return {};
   }
   const auto stored = At(entry.file_offset, static_cast<size_t>(entry.stored_bytes));
@@ -71,16 +78,17 @@ Result<void> BlockGather::Finish(const StoredImage& image, Pages pages) {
   }
   if (whole) return DecodeStored(image, entry, stored, {pages.front().to, RawBytes(entry)});
   const std::span<std::byte> block = Block(entry);
-  STILLFRAME_TRY(DecodeStored(image, entry, stored, block));
+  const size_t wanted = (pages.back().page + size_t{1}) * kPage;
+  STILLFRAME_TRY(DecodeStored(image, entry, stored, block, wanted));
   CopyOut(block, pages);
   return {};
 }
 
-Result<void> BlockGather::FinishAlone(const StoredImage& image, const QueuedPage& page) {
-  const std::span<const std::byte> read = At(page.offset(), kPage);
+Result<void> BlockGather::FinishAlone(const StoredImage& image, const QueuedPage& page,
+                                      std::span<const std::byte> read) {
   const auto hash = image.hashes().Of(*page.entry, page.page - page.entry->first_page);
   if (hash && *hash == HashPage(read)) {
-    std::memcpy(page.to, read.data(), kPage);
+    if (read.data() != page.to) std::memcpy(page.to, read.data(), kPage);
     return {};
   }
   // Either is damaged: the block's own checksum says which.

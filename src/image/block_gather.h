@@ -32,7 +32,9 @@ class BlockGather {
   }
   // Each is of the pages of one block.
   Result<void> Finish(const StoredImage& image, Pages pages);
-  Result<void> FinishAlone(const StoredImage& image, const QueuedPage& page);
+  // `read`: what stood in the file for the page.
+  Result<void> FinishAlone(const StoredImage& image, const QueuedPage& page,
+                           std::span<const std::byte> read);
   std::span<std::byte> Block(const WireIndexEntry& entry);
 
   std::unique_ptr<std::byte[]> buffer_;  // kMostRead

@@ -29,8 +29,9 @@ Result<void> CheckStored(const StoredImage& image, const WireIndexEntry& entry,
 }
 
 Result<void> DecodeStored(const StoredImage& image, const WireIndexEntry& entry,
-                          std::span<const std::byte> stored, std::span<std::byte> pages) {
-  if (DecodeBlock(EncodingOf(entry), stored, pages)) return {};
+                          std::span<const std::byte> stored, std::span<std::byte> pages,
+                          size_t wanted) {
+  if (DecodeBlockUpTo(wanted, EncodingOf(entry), stored, pages)) return {};
   return DamagedBlock(image, entry, "the encoding of");
 }
 

@@ -23,9 +23,11 @@ inline size_t RawBytes(const WireIndexEntry& entry) {
 // Errors: kDamaged, which names the pages.
 Result<void> CheckStored(const StoredImage& image, const WireIndexEntry& entry,
                          std::span<std::byte> stored);
-// Makes pages of what was checked; `pages` has RawBytes. Errors: kDamaged.
+// Makes pages of what was checked; `pages` has RawBytes, of which the first `wanted` are: see
+// DecodeBlockUpTo. Errors: kDamaged.
 Result<void> DecodeStored(const StoredImage& image, const WireIndexEntry& entry,
-                          std::span<const std::byte> stored, std::span<std::byte> pages);
+                          std::span<const std::byte> stored, std::span<std::byte> pages,
+                          size_t wanted = SIZE_MAX);
 // Reads, checks and decodes. `pages` has RawBytes; those of them that were freed are undefined.
 // Errors: kDamaged; as ImageFile::ReadAt.
 Result<void> ReadBlock(const StoredImage& image, const WireIndexEntry& entry,

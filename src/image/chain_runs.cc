@@ -66,8 +66,9 @@ class Flattener {
     }
     runs_.push_back({.begin = part.begin.value,
                      .end = part.end.value,
-                     .depth = depth,
-                     .entry = static_cast<uint32_t>(place)});
+                     .entry = static_cast<uint32_t>(place),
+                     .depth = static_cast<uint16_t>(depth),
+                     .plain_data = IsData(entry) && image.freed().PagesOf(entry) == 0});
     return {};
   }
 

@@ -18,8 +18,10 @@ namespace stillframe {
 struct ChainRun {
   uint64_t begin = 0;  // addresses
   uint64_t end = 0;
-  uint32_t depth = 0;  // of the image in the chain: 0 is the one that was opened
-  uint32_t entry = 0;  // its place in that image's index; never one of pages in a parent
+  uint32_t entry = 0;  // its place in its image's index; never one of pages in a parent
+  uint16_t depth = 0;  // of that image in the chain: 0 is the one that was opened
+  // Data of which nothing was freed: to read it there is nothing to ask the index first.
+  bool plain_data = false;
 
   AddressRange range() const { return {{begin}, {end}}; }
 };

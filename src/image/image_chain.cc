@@ -60,6 +60,9 @@ Result<ImageChain> ImageChain::Open(const std::string& path, ImageFile::Access a
     STILLFRAME_TRY(chain.AddParent(*parent));
   }
   STILLFRAME_ASSIGN(chain.runs_, FlattenChain(chain.images_));
+  for (size_t i = kMarkedRuns; i <= chain.runs_.size(); i += kMarkedRuns) {
+    chain.marks_.push_back(chain.runs_[i - 1].end);
+  }
   return chain;
 }
 
@@ -94,9 +97,13 @@ Result<void> ImageChain::AddParent(const ParentReference& parent) {
 }
 
 std::span<const ChainRun> ImageChain::From(TargetAddress address) const {
+  const auto mark = std::ranges::upper_bound(marks_, address.value);
+  const auto behind =
+      std::span(runs_).subspan(static_cast<size_t>(mark - marks_.begin()) * kMarkedRuns);
+  const auto among = behind.first(std::min(kMarkedRuns, behind.size()));
   const auto first = std::ranges::partition_point(
-      runs_, [address](const ChainRun& run) { return run.end <= address.value; });
-  return {first, runs_.end()};
+      among, [address](const ChainRun& run) { return run.end <= address.value; });
+  return behind.subspan(static_cast<size_t>(first - among.begin()));
 }
 
 Result<void> ImageChain::CheckReadable(const ChainRun& run, AddressRange part) const {

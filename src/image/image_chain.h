@@ -21,6 +21,7 @@ class ImageChain {
  public:
   // As many files as a chain may have.
   static constexpr size_t kMostImages = kMostChainFiles;
+  static_assert(kMostImages <= UINT16_MAX, "a run keeps its file's number in 16 bits");
 
   // `access`: to the image itself; its parents are always read with others. Errors: as
   // StoredImage::Open; kDamaged for a parent that is another image, or a chain that has no end.
@@ -48,10 +49,15 @@ class ImageChain {
   static tl::unexpected<Error> GivenBack(TargetAddress page);
 
  private:
+  static constexpr size_t kMarkedRuns = 16;
+
   Result<void> AddParent(const ParentReference& parent);
 
   std::vector<std::unique_ptr<StoredImage>> images_;
   std::vector<ChainRun> runs_;
+  // The end of every kMarkedRuns-th of them: few enough to stay in the CPU's cache, where most
+  // steps of a search among a million runs would each wait for memory.
+  std::vector<uint64_t> marks_;
 };
 
 }  // namespace stillframe

@@ -10,6 +10,7 @@
 #include "image/coverage.h"
 #include "image/image_chain.h"
 #include "image/image_verifier.h"
+#include "image/page_hash.h"
 #include "image/page_queue.h"
 
 namespace stillframe {
@@ -61,6 +62,9 @@ class FileImageReader final : public ImageReader {
   // Fills `to` with the memory of the run from `address` on.
   Result<void> ReadRun(const ChainRun& run, TargetAddress address, std::span<std::byte> to) const;
   Result<void> ReadData(const ChainRun& run, TargetAddress address, std::span<std::byte> to) const;
+  // Reads no more than the page at `skip` of a raw block, and proves it by its hash. False where
+  // that can't be done.
+  bool ReadAlone(const ChainRun& run, size_t skip, std::span<std::byte> page) const;
 
   const ImageChain chain_;
   const std::shared_ptr<TaskPool> workers_;
@@ -172,11 +176,22 @@ Result<void> FileImageReader::ReadData(const ChainRun& run, TargetAddress addres
   if (to.size() == RawBytes(entry)) return ReadBlock(image, entry, to);
   const BlockCache::Key key{.depth = run.depth, .file_offset = entry.file_offset};
   if (cache_.Copy(key, skip, to)) return {};
+  if (ReadAlone(run, skip, to)) return {};
   ByteVector block(RawBytes(entry));
   STILLFRAME_TRY(ReadBlock(image, entry, block));
   std::memcpy(to.data(), block.data() + skip, to.size());
   cache_.Keep(key, std::move(block));
   return {};
+}
+
+bool FileImageReader::ReadAlone(const ChainRun& run, size_t skip, std::span<std::byte> page) const {
+  const WireIndexEntry& entry = chain_.entry(run);
+  const StoredImage& image = chain_.image(run);
+  if (page.size() != kPageSize.count || skip % kPageSize.count != 0) return false;
+  if (EncodingOf(entry) != WireEncoding::kRaw || !image.hashes().kept()) return false;
+  if (!image.file().ReadAt(entry.file_offset + skip, page)) return false;
+  const auto hash = image.hashes().Of(entry, skip / kPageSize.count - entry.first_page);
+  return hash && *hash == HashPage(page);
 }
 
 std::optional<PageHash> FileImageReader::HashOf(TargetAddress page) const {

@@ -9,9 +9,11 @@ namespace stillframe {
 namespace {
 
 // What the disk is asked for ahead: enough for it to have several requests at a time.
-constexpr size_t kAheadReads = 64;
+constexpr size_t kAheadReads = 512;
 constexpr uint64_t kAheadBytes = MiB(8).count;
 constexpr uint64_t kLongRead = KiB(128).count;
+// What one takes at a time: of short reads several, as to take them costs too.
+constexpr uint64_t kShareBytes = KiB(64).count;
 // Below that a thread more costs more than it helps.
 constexpr size_t kPagesForHelp = 32;
 
@@ -38,34 +40,47 @@ Result<void> ReadCrew::Run(TaskPool* workers, BlockGather& gather) {
 }
 
 void ReadCrew::Work(BlockGather& gather) {
-  while (const std::optional<size_t> next = Next()) {
-    const size_t number = *next;
-    const PlannedRead& read = reads_[number];
-    const std::span<const QueuedPage> pages(pages_);
-    // Whoever waits for a read waits for ever if it is not told of.
+  while (std::optional<Share> share = Next()) {
+    // Whoever waits for a share waits for ever if it is not told of.
     Result<void> done;
     try {
-      done = gather.Run(chain_, read, pages.subspan(read.first, read.count),
-                        [this, number] { ReadAhead(number); });
+      done = Do(*share, gather);
     } catch (const std::exception& failure) {
       done = Fail(ErrorCode::kLimit, std::string("reading pages of an image: ") + failure.what());
     }
-    Done(number, std::move(done));
+    Done(*share, std::move(done));
   }
 }
 
-std::optional<size_t> ReadCrew::Next() {
+Result<void> ReadCrew::Do(Share& share, BlockGather& gather) {
+  for (; share.first < share.end; ++share.first) {
+    const size_t number = share.first;
+    const PlannedRead& read = reads_[number];
+    STILLFRAME_TRY(gather.Run(chain_, read, std::span(pages_).subspan(read.first, read.count),
+                              [this, number] { ReadAhead(number); }));
+  }
+  return {};
+}
+
+std::optional<ReadCrew::Share> ReadCrew::Next() {
   const std::lock_guard lock(mutex_);
   // Those before one that failed were all taken: so the first one that fails is known in the end.
   if (failed_with_ || next_ == reads_.size()) return std::nullopt;
+  Share share{.first = next_, .end = next_};
+  uint64_t bytes = 0;
+  do {
+    bytes += reads_[share.end].end - reads_[share.end].begin;
+    ++share.end;
+  } while (share.end < reads_.size() && bytes < kShareBytes);
+  next_ = share.end;
   ++working_;
-  return next_++;
+  return share;
 }
 
-void ReadCrew::Done(size_t number, Result<void> result) {
+void ReadCrew::Done(const Share& share, Result<void> result) {
   const std::lock_guard lock(mutex_);
-  if (!result && (!failed_with_ || number < failed_)) {
-    failed_ = number;
+  if (!result && (!failed_with_ || share.first < failed_)) {
+    failed_ = share.first;
     failed_with_ = std::move(result).error();
   }
   if (--working_ == 0) idle_.notify_all();

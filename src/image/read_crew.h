@@ -18,8 +18,9 @@
 
 namespace stillframe {
 
-// Each takes the next read when it has done one. Who calls works too and does not wait for any who
-// has not begun: tasks that the pool starts too late find nothing to do and touch nothing but this.
+// Each takes the next few reads when it has done its last. Who calls works too and does not wait
+// for any who has not begun: tasks that the pool starts too late find nothing to do and touch
+// nothing but this.
 //
 // Thread rule: Work from any thread; all else from the one that made it.
 class ReadCrew : public std::enable_shared_from_this<ReadCrew> {
@@ -37,14 +38,20 @@ class ReadCrew : public std::enable_shared_from_this<ReadCrew> {
 
   // The pages, in the order of the files.
   std::span<const QueuedPage> pages() const { return pages_; }
-  // Hands the memory of the list back.
-  std::vector<QueuedPage> TakePages() { return std::move(pages_); }
 
  private:
   void Work(BlockGather& gather);
-  // The number of the next read; nothing when there is none.
-  std::optional<size_t> Next();
-  void Done(size_t number, Result<void> result);
+  // Reads by their number, from `first` to before `end`.
+  struct Share {
+    size_t first = 0;
+    size_t end = 0;
+  };
+  // The next ones; nothing when there are none.
+  std::optional<Share> Next();
+  // Does them in order, up to the first one that fails, which `share` then begins with.
+  Result<void> Do(Share& share, BlockGather& gather);
+  // `share.first` failed, where `result` is an error.
+  void Done(const Share& share, Result<void> result);
   // Read `number` is not in the page cache: has the disk bring those behind it as well.
   void ReadAhead(size_t number);
 
@@ -55,7 +62,7 @@ class ReadCrew : public std::enable_shared_from_this<ReadCrew> {
   std::mutex mutex_;
   std::condition_variable idle_;
   size_t next_ = 0;     // what no one has taken yet
-  size_t working_ = 0;  // reads that were taken and are not done
+  size_t working_ = 0;  // shares that were taken and are not done
   size_t ahead_ = 0;    // up to here the disk knows
   size_t failed_ = 0;   // the number of the read that failed_with_ is of
   std::optional<Error> failed_with_;

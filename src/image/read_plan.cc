@@ -1,7 +1,9 @@
 #include "image/read_plan.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
+#include <utility>
 
 namespace stillframe {
 namespace {
@@ -10,8 +12,29 @@ bool IsSameBlock(const QueuedPage& a, const QueuedPage& b) {
   return a.depth == b.depth && a.block == b.block;
 }
 
+// In one file.
 bool Precedes(const QueuedPage& a, const QueuedPage& b) {
-  return std::tie(a.depth, a.block, a.page) < std::tie(b.depth, b.block, b.page);
+  return std::tie(a.block, a.page) < std::tie(b.block, b.page);
+}
+
+// By file and place in it. Pages that rise by address mostly rise in each of their files too: dealt
+// out by file they are in order, which a sort of all of them would not see.
+void Order(std::vector<QueuedPage>& pages, size_t files) {
+  std::vector<size_t> behind(files + 1);  // of file i: where those before it end, at [i]
+  for (const QueuedPage& page : pages) ++behind[page.depth + 1];
+  if (std::ranges::count_if(behind, [](size_t count) { return count > 0; }) > 1) {
+    std::partial_sum(behind.begin(), behind.end(), behind.begin());
+    std::vector<size_t> next = behind;
+    std::vector<QueuedPage> dealt(pages.size());
+    for (const QueuedPage& page : pages) dealt[next[page.depth]++] = page;
+    pages = std::move(dealt);
+  } else {
+    std::partial_sum(behind.begin(), behind.end(), behind.begin());
+  }
+  for (size_t file = 0; file < files; ++file) {
+    const auto of_file = std::span(pages).subspan(behind[file], behind[file + 1] - behind[file]);
+    if (!std::ranges::is_sorted(of_file, Precedes)) std::ranges::sort(of_file, Precedes);
+  }
 }
 
 // With a hash at hand each page of a raw block can be proven alone. Where most of the block is
@@ -47,7 +70,7 @@ bool CanJoin(const PlannedRead& read, const PlannedRead& next) {
 }  // namespace
 
 std::vector<PlannedRead> PlanReads(const ImageChain& chain, std::vector<QueuedPage>& pages) {
-  if (!std::ranges::is_sorted(pages, Precedes)) std::ranges::sort(pages, Precedes);
+  Order(pages, chain.size());
   std::vector<PlannedRead> reads;
   const std::span<QueuedPage> all(pages);
   for (size_t first = 0; first < pages.size();) {

@@ -1,5 +1,6 @@
 // Images that belong together, by the command: differences, a watched process, what is compared,
 // merged and thinned out.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "evaluate/ticket_check.h"
 #include "image_check.h"
 #include "support/files.h"
@@ -25,6 +27,8 @@ namespace stillframe::test {
 namespace {
 
 namespace fs = std::filesystem;
+
+const std::vector<std::string> kFirstImage = {"image-000001"};
 
 class ImagesTest : public testing::Test {
  protected:
@@ -172,6 +176,26 @@ TEST_F(ImagesTest, ASignalEndsItAndTheNextOneGoesOn) {
   const CommandOutcome refused = RunStillframe(WatchArgv(other.pid(), {"--count", "1"}));
   EXPECT_EQ(refused.exit_code, kExitUsage);
   EXPECT_NE(refused.err.find("of another process"), std::string::npos) << refused.err;
+}
+
+TEST_F(ImagesTest, AReaderThatStoppedReadingKeepsNoSignalFromIt) {
+  WorkloadProcess workload(Tickets());
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const std::string full(static_cast<size_t>(fcntl(write_end.get(), F_GETPIPE_SZ)), '-');
+  ASSERT_EQ(write(write_end.get(), full.data(), full.size()), static_cast<ssize_t>(full.size()));
+  SubprocessOptions options;
+  options.stdout_fd = write_end.get();
+  Subprocess watch(StillframeArgv(WatchArgv(workload.pid(), {"--every", "10ms"})), options);
+  write_end.reset();
+  ASSERT_TRUE(Eventually([&] { return Exists(series_) && ImagesIn(series_) == kFirstImage; }));
+  kill(watch.pid(), SIGTERM);
+  EXPECT_EQ(watch.Wait(), kExitDone) << watch.Err();
+  // It was being told of when the signal came.
+  EXPECT_EQ(ImagesIn(series_), kFirstImage);
+  ExpectOneInstant(workload, series_ + "/" + kFirstImage.front());
 }
 
 TEST_F(ImagesTest, KilledAtAnyMomentItLeavesTheTargetAndTheChainWhole) {

@@ -21,6 +21,13 @@
 #include "support/core_file.h"
 #include "support/temp_dir.h"
 
+#ifdef __SANITIZE_ADDRESS__
+// AddressSanitizer's allocator gives pages of freed blocks back to the kernel every 5 s, whoever
+// may be saving them: pages lost, and rightly reported as such, that say nothing of the save. (Its
+// flag, as compiler-rt's sanitizer_flags.inc has it.)
+extern "C" const char* __asan_default_options() { return "allocator_release_to_os_interval_ms=-1"; }
+#endif
+
 namespace stillframe {
 namespace {
 

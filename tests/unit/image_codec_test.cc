@@ -61,6 +61,7 @@ Block Encode(BlockEncoder& encoder, const Block& block) {
 bool Decodes(WireEncoding encoding, const Block& stored, size_t length, Block* block = nullptr) {
   const Block exact(stored);  // and nothing behind it to read
   Block to(length);
+  static_cast<void>(DecodeBlockUpTo(length / 2, encoding, exact, to));
   const bool decoded = DecodeBlock(encoding, exact, to);
   if (block != nullptr) *block = std::move(to);
   return decoded;
@@ -95,6 +96,25 @@ TEST_P(ImageCodec, WhatWasEncodedComesBack) {
       Block back;
       ASSERT_TRUE(Decodes(encoder->encoding(), stored, block.size(), &back)) << pages;
       ASSERT_TRUE(back == block) << pages;
+    }
+  }
+}
+
+TEST_P(ImageCodec, OfABlockItsFirstPagesComeBack) {
+  const auto encoder = Make(GetParam());
+  for (const Block& block : {Memory(8 * kPage, 5), Text(8 * kPage)}) {
+    const Block stored = Encode(*encoder, block);
+    if (stored.empty()) continue;
+    for (size_t wanted = kPage; wanted <= block.size(); wanted += kPage) {
+      Block back(block.size());
+      ASSERT_TRUE(DecodeBlockUpTo(wanted, encoder->encoding(), stored, back));
+      ASSERT_TRUE(
+          std::equal(back.begin(), back.begin() + static_cast<ptrdiff_t>(wanted), block.begin()));
+      // Where the first pages can't be had, that is told.
+      const std::span<const std::byte> cut = std::span(stored).first(stored.size() / 16);
+      if (wanted >= block.size() / 2) {
+        EXPECT_FALSE(DecodeBlockUpTo(wanted, encoder->encoding(), cut, back)) << wanted;
+      }
     }
   }
 }
