@@ -15,56 +15,81 @@ constexpr uint64_t kPage = kPageSize.count;
 
 }  // namespace
 
-Result<std::unique_ptr<BlockJob>> BlockJob::Create(Pages most, const Compression& compression,
+Result<std::unique_ptr<BlockJob>> BlockJob::Create(Pages block, const Compression& compression,
                                                    const ParentPages* parent) {
   std::unique_ptr<BlockEncoder> encoder;
   if (compression.codec != Codec::kNone) {
     STILLFRAME_ASSIGN(encoder, BlockEncoder::Create(compression));
   }
-  return std::unique_ptr<BlockJob>(new BlockJob(most, std::move(encoder), parent));
+  return std::unique_ptr<BlockJob>(new BlockJob(block, std::move(encoder), parent));
 }
 
-BlockJob::BlockJob(Pages most, std::unique_ptr<BlockEncoder> encoder, const ParentPages* parent)
-    : encoder_(std::move(encoder)), parent_(parent), pages_(ToBytes(most)), hashes_(most.count) {
-  if (encoder_) encoded_ = MappedMemory(ToBytes(most));
-  parts_.reserve(most.count);
+BlockJob::BlockJob(Pages block, std::unique_ptr<BlockEncoder> encoder, const ParentPages* parent)
+    : block_(block.count),
+      encoder_(std::move(encoder)),
+      parent_(parent),
+      pages_(Bytes{kRoom * kPage}),
+      hashes_(kRoom) {
+  if (encoder_) encoded_ = MappedMemory(Bytes{kRoom * kPage});
+  pieces_.reserve(kRoom);
+  parts_.reserve(kRoom);
 }
 
-void BlockJob::Take(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
-                    PageSource source) {
-  std::memcpy(pages_.data(), pages.data(), pages.size());
-  count_ = pages.size() / kPage;
-  address_ = address;
-  turn_ = turn;
-  source_ = source;
+void BlockJob::Clear() {
+  count_ = 0;
+  pieces_.clear();
   parts_.clear();
+}
+
+size_t BlockJob::Take(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
+                      PageSource source) {
+  const size_t offered = pages.size() / kPage;
+  const size_t room = kRoom - count_;
+  // Cut between two blocks only: else one odd page would cut every block behind it.
+  const size_t count = offered <= room ? offered : room / block_ * block_;
+  if (count == 0) return 0;
+  std::memcpy(pages_.data() + count_ * kPage, pages.data(), count * kPage);
+  pieces_.push_back(
+      {.turn = turn, .address = address, .first = count_, .count = count, .source = source});
+  count_ += count;
+  return count * kPage;
 }
 
 std::span<const std::byte> BlockJob::PagesAt(size_t first, size_t count) const {
   return {pages_.data() + first * kPage, count * kPage};
 }
 
-Result<WireKind> BlockJob::Judge(size_t page) {
+Result<WireKind> BlockJob::Judge(TargetAddress address, size_t page) {
   const auto bytes = PagesAt(page, 1);
   if (IsZeroPage(bytes.data())) return WireKind::kZero;
   hashes_[page] = HashPage(bytes);
   if (parent_ == nullptr) return WireKind::kData;
-  STILLFRAME_ASSIGN(const bool same,
-                    parent_->Has(address_ + Bytes{page * kPage}, bytes, hashes_[page]));
+  STILLFRAME_ASSIGN(const bool same, parent_->Has(address, bytes, hashes_[page]));
   return same ? WireKind::kInParent : WireKind::kData;
 }
 
 Result<void> BlockJob::Work() {
-  for (size_t page = 0; page < count_; ++page) {
-    STILLFRAME_ASSIGN(const WireKind kind, Judge(page));
-    const TargetAddress at = address_ + Bytes{page * kPage};
-    if (parts_.empty() || parts_.back().kind != kind) {
-      parts_.push_back({.range = {at, at}, .kind = kind, .stored = {}, .hashes = {}});
+  for (const Piece& piece : pieces_) STILLFRAME_TRY(Divide(piece));
+  return {};
+}
+
+Result<void> BlockJob::Divide(const Piece& piece) {
+  const size_t first_part = parts_.size();
+  for (size_t i = 0; i < piece.count; ++i) {
+    const TargetAddress at = piece.address + Bytes{i * kPage};
+    STILLFRAME_ASSIGN(const WireKind kind, Judge(at, piece.first + i));
+    if (i % block_ == 0 || parts_.back().kind != kind) {
+      parts_.push_back({.turn = piece.turn,
+                        .range = {at, at},
+                        .source = piece.source,
+                        .kind = kind,
+                        .stored = {},
+                        .hashes = {}});
     }
     parts_.back().range.end = at + kPageSize;
   }
-  size_t first = 0;
-  for (BlockPart& part : parts_) {
+  size_t first = piece.first;
+  for (BlockPart& part : std::span(parts_).subspan(first_part)) {
     if (part.kind == WireKind::kData) Encode(first, &part);
     first += part.range.pages().count;
   }

@@ -18,7 +18,9 @@ namespace stillframe {
 
 // A part of a job: pages that become one block, or none.
 struct BlockPart {
+  uint64_t turn = 0;
   AddressRange range;
+  PageSource source = PageSource::kScanned;
   WireKind kind = WireKind::kZero;  // kData, kZero or kInParent
   // Of kData.
   WireEncoding encoding = WireEncoding::kRaw;
@@ -29,44 +31,61 @@ struct BlockPart {
 
 // All that takes time, apart from the output: which pages are zero, which ones the parent has, the
 // encoding of the rest. In memory of its own, so that any thread can do it, and so that nothing of
-// it lies on a heap that is being saved.
+// it lies on a heap that is being saved. Pages from many places make one job: to hand a single page
+// to another thread costs more than the page.
 //
 // Thread rule: one thread at a time.
 class BlockJob {
  public:
-  // `parent` may be null, and outlives it. `most`: how many pages at a time, and so in a block.
+  // How many pages a job has room for.
+  static constexpr size_t kRoom = kMaxBlockPages;
+
+  // `parent` may be null, and outlives it. `block`: the most pages of a block, at most kRoom.
   // Errors: as BlockEncoder::Create, kLimit without memory.
-  static Result<std::unique_ptr<BlockJob>> Create(Pages most, const Compression& compression,
+  static Result<std::unique_ptr<BlockJob>> Create(Pages block, const Compression& compression,
                                                   const ParentPages* parent);
 
-  // Copies `pages`, at most `most`, from `address` on.
-  void Take(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
-            PageSource source);
+  // Forgets what was taken and what became of it.
+  void Clear();
+  // Copies of `pages`, from `address` on, what there is room for, in whole blocks; returns its
+  // length. Not 0 for an empty one.
+  size_t Take(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
+              PageSource source);
+  bool IsEmpty() const { return count_ == 0; }
+  bool IsFull() const { return count_ == kRoom; }
   // Then finds out what becomes of them. No error but that of reading the parent.
   Result<void> Work();
 
-  // By address, all of what was taken. After Work.
+  // In the order in which they were taken, all of it. After Work.
   std::span<const BlockPart> parts() const { return parts_; }
-  uint64_t turn() const { return turn_; }
-  PageSource source() const { return source_; }
 
  private:
-  BlockJob(Pages most, std::unique_ptr<BlockEncoder> encoder, const ParentPages* parent);
+  // What one Take took.
+  struct Piece {
+    uint64_t turn;
+    TargetAddress address;
+    size_t first;  // of pages_
+    size_t count;
+    PageSource source;
+  };
 
-  Result<WireKind> Judge(size_t page);
+  BlockJob(Pages block, std::unique_ptr<BlockEncoder> encoder, const ParentPages* parent);
+
+  Result<void> Divide(const Piece& piece);
+  Result<WireKind> Judge(TargetAddress address, size_t page);
   std::span<const std::byte> PagesAt(size_t first, size_t count) const;
   void Encode(size_t first, BlockPart* part);
 
+  const size_t block_;
   const std::unique_ptr<BlockEncoder> encoder_;  // null: raw
   const ParentPages* const parent_;
   MappedMemory pages_;
   MappedMemory encoded_;
   std::vector<PageHash> hashes_;
+  // With room for all there can be.
+  std::vector<Piece> pieces_;
   std::vector<BlockPart> parts_;
   size_t count_ = 0;  // of pages taken
-  TargetAddress address_;
-  uint64_t turn_ = 0;
-  PageSource source_ = PageSource::kScanned;
 };
 
 }  // namespace stillframe

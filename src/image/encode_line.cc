@@ -11,7 +11,7 @@ namespace {
 // Two for each thread: one that it works on, one that waits for it. And one each that is being
 // filled and being written.
 size_t JobsFor(const TaskPool* workers) {
-  return workers == nullptr ? 1 : workers->threads() * 2 + 2;
+  return workers == nullptr ? 2 : workers->threads() * 2 + 2;
 }
 
 // Whoever waits for the job waits for ever if it is not told of.
@@ -26,7 +26,7 @@ Result<void> WorkWithoutExceptions(BlockJob* job) {
 }  // namespace
 
 Result<std::unique_ptr<EncodeLine>> EncodeLine::Create(const Options& options, Take take) {
-  std::unique_ptr<EncodeLine> line(new EncodeLine(options.block, options.workers, std::move(take)));
+  std::unique_ptr<EncodeLine> line(new EncodeLine(options.workers, std::move(take)));
   line->slots_.resize(JobsFor(options.workers.get()));
   for (Slot& slot : line->slots_) {
     STILLFRAME_ASSIGN(slot.job,
@@ -47,15 +47,12 @@ EncodeLine::~EncodeLine() {
 Result<void> EncodeLine::Add(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
                              PageSource source) {
   while (!pages.empty()) {
+    const size_t taken = filling().job->Take(turn, address, pages, source);
+    address = address + Bytes{taken};
+    pages = pages.subspan(taken);
+    if (pages.empty() && !filling().job->IsFull()) break;
+    Start();
     if (under_way_ == slots_.size()) STILLFRAME_TRY(TakeOldest());
-    const auto part =
-        pages.first(static_cast<size_t>(std::min<uint64_t>(pages.size(), ToBytes(block_).count)));
-    Slot& slot = slots_[(oldest_ + under_way_) % slots_.size()];
-    slot.job->Take(turn, address, part, source);
-    ++under_way_;
-    Start(&slot);
-    address = address + Bytes{part.size()};
-    pages = pages.subspan(part.size());
     // The output goes on as long as there is something for it.
     while (under_way_ > 0 && IsDone(slots_[oldest_])) STILLFRAME_TRY(TakeOldest());
   }
@@ -63,6 +60,7 @@ Result<void> EncodeLine::Add(uint64_t turn, TargetAddress address, std::span<con
 }
 
 Result<void> EncodeLine::Drain() {
+  if (!filling().job->IsEmpty()) Start();
   while (under_way_ > 0) STILLFRAME_TRY(TakeOldest());
   return {};
 }
@@ -72,8 +70,10 @@ bool EncodeLine::IsDone(const Slot& slot) const {
   return slot.done;
 }
 
-void EncodeLine::Start(Slot* slot) {
+void EncodeLine::Start() {
+  Slot* const slot = &filling();
   slot->done = false;  // nobody else knows of it
+  ++under_way_;
   const auto work = [this, slot] {
     slot->result = WorkWithoutExceptions(slot->job.get());
     // Told with the lock held: once it is let go, the line may be gone.
@@ -93,7 +93,9 @@ Result<void> EncodeLine::TakeOldest() {
   oldest_ = (oldest_ + 1) % slots_.size();
   --under_way_;
   STILLFRAME_TRY(slot.result);
-  return take_(*slot.job);
+  STILLFRAME_TRY(take_(*slot.job));
+  slot.job->Clear();
+  return {};
 }
 
 }  // namespace stillframe

@@ -25,7 +25,7 @@ namespace stillframe {
 class EncodeLine {
  public:
   struct Options {
-    Pages block;  // the most pages of a job
+    Pages block;  // the most pages of one
     Compression compression;
     const ParentPages* parent = nullptr;  // outlives it
     std::shared_ptr<TaskPool> workers;    // null: the work is done by whoever adds
@@ -40,7 +40,8 @@ class EncodeLine {
   EncodeLine(const EncodeLine&) = delete;
   EncodeLine& operator=(const EncodeLine&) = delete;
 
-  // Copies the pages, any number. Hands on what is finished by now. Errors: those of `take` and of
+  // Copies the pages, any number; the last of them may wait for more to come. Hands on what is
+  // finished by now. Errors: those of `take` and of
   // BlockJob::Work; after one the line is good for nothing but destruction.
   Result<void> Add(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
                    PageSource source);
@@ -54,20 +55,22 @@ class EncodeLine {
     bool done = false;  // guarded by mutex_
   };
 
-  EncodeLine(Pages block, std::shared_ptr<TaskPool> workers, Take take)
-      : block_(block), workers_(std::move(workers)), take_(std::move(take)) {}
+  EncodeLine(std::shared_ptr<TaskPool> workers, Take take)
+      : workers_(std::move(workers)), take_(std::move(take)) {}
 
+  // The one that is being filled.
+  Slot& filling() { return slots_[(oldest_ + under_way_) % slots_.size()]; }
   bool IsDone(const Slot& slot) const;
-  void Start(Slot* slot);
+  // Has the one that is being filled worked on.
+  void Start();
   // Waits for the oldest job and hands it on.
   Result<void> TakeOldest();
 
-  const Pages block_;
   const std::shared_ptr<TaskPool> workers_;
   const Take take_;
   std::vector<Slot> slots_;  // a ring
   size_t oldest_ = 0;
-  size_t under_way_ = 0;
+  size_t under_way_ = 0;  // never all of them: the next one is empty, or being filled
 
   mutable std::mutex mutex_;
   std::condition_variable finished_;

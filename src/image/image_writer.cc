@@ -20,6 +20,8 @@ constexpr uint64_t kPage = kPageSize.count;
 // smaller, 16 KiB take 5 us and get as much larger.
 constexpr Pages kEncodedBlock{8};
 
+constexpr Bytes kRunsAtOnce = MiB(64);
+
 // The blocks of one Write on their way to one writev. Blocks that lie side by side in memory are
 // one buffer.
 class Gather {
@@ -188,16 +190,16 @@ Result<void> ImageWriter::TakeJob(const BlockJob& job) {
   for (const BlockPart& part : job.parts()) {
     const uint64_t pages = part.range.pages().count;
     if (part.kind == WireKind::kZero) {
-      index_.AddZero(job.turn(), part.range);
+      index_.AddZero(part.turn, part.range);
       zero_.fetch_add(pages, std::memory_order_relaxed);
       continue;
     }
     if (part.kind == WireKind::kInParent) {
-      index_.AddInParent(job.turn(), part.range);
+      index_.AddInParent(part.turn, part.range);
       in_parent_.fetch_add(pages, std::memory_order_relaxed);
       continue;
     }
-    index_.AddData(job.turn(), part.range, job.source(),
+    index_.AddData(part.turn, part.range, part.source,
                    {.file_offset = next_offset_,
                     .stored_bytes = part.stored.size(),
                     .checksum = part.checksum,
@@ -205,7 +207,7 @@ Result<void> ImageWriter::TakeJob(const BlockJob& job) {
                    part.hashes.first(hashes() ? part.hashes.size() : 0));
     next_offset_ += part.stored.size();
     STILLFRAME_TRY(output_.Append(part.stored));
-    by_source_[static_cast<size_t>(job.source())].fetch_add(pages, std::memory_order_relaxed);
+    by_source_[static_cast<size_t>(part.source)].fetch_add(pages, std::memory_order_relaxed);
     encoded_from_.fetch_add(part.range.size().count, std::memory_order_relaxed);
     encoded_to_.fetch_add(part.stored.size(), std::memory_order_relaxed);
   }
@@ -233,17 +235,24 @@ Result<void> ImageWriter::InParent(AddressRange range) {
   if (range.empty()) return {};
   STILLFRAME_TRY(CheckRange(range.begin, range.size().count));
   ++turn_;
-  for (const ImageRun& run : parent_->image().Runs(range)) {
-    const uint64_t pages = run.range.pages().count;
-    if (run.kind == PageKind::kZero) {
-      index_.AddZero(turn_, run.range);
-      zero_.fetch_add(pages, std::memory_order_relaxed);
-    } else if (run.kind == PageKind::kData) {
-      index_.AddInParent(turn_, run.range);
-      in_parent_.fetch_add(pages, std::memory_order_relaxed);
-    }
+  // Piece by piece: of a long chain the runs of all memory would be as long a list as its index.
+  for (TargetAddress at = range.begin; at < range.end;) {
+    const TargetAddress end = at + std::min(kRunsAtOnce, range.end - at);
+    for (const ImageRun& run : parent_->image().Runs({at, end})) AddInParent(run);
+    at = end;
   }
   return {};
+}
+
+void ImageWriter::AddInParent(const ImageRun& run) {
+  const uint64_t pages = run.range.pages().count;
+  if (run.kind == PageKind::kZero) {
+    index_.AddZero(turn_, run.range);
+    zero_.fetch_add(pages, std::memory_order_relaxed);
+  } else if (run.kind == PageKind::kData) {
+    index_.AddInParent(turn_, run.range);
+    in_parent_.fetch_add(pages, std::memory_order_relaxed);
+  }
 }
 
 Result<void> ImageWriter::Finish(const ImageMetadata& metadata) {

@@ -73,6 +73,7 @@ class ImageWriter final : public PageSink {
   Result<void> WriteRaw(TargetAddress address, std::span<const std::byte> pages, PageSource source);
   void IndexRaw(TargetAddress address, std::span<const std::byte> block, PageSource source);
   Result<void> TakeJob(const BlockJob& job);
+  void AddInParent(const ImageRun& run);
   Result<void> AppendTail(const ImageMetadata& metadata);
   // Counts what holds in place of what was told.
   void CountAnew();

@@ -1,11 +1,17 @@
 #include "save/precopy_pace.h"
 
 namespace stillframe {
+namespace {
 
-PrecopyPace::Verdict PrecopyPace::AfterRound(Duration pause) {
+uint64_t Count(Duration duration) { return static_cast<uint64_t>(duration.count()); }
+
+}  // namespace
+
+PrecopyPace::Verdict PrecopyPace::AfterRound(Duration pause, Duration to_spare) {
   ++rounds_;
   if (pause <= limit_) return Verdict::kFits;
-  if (vain_.After(static_cast<uint64_t>(pause.count()))) return Verdict::kNoUse;
+  if (VainRounds::IsVain(Count(pause), Count(pause - to_spare))) return Verdict::kNoUse;
+  if (vain_.After(Count(pause))) return Verdict::kNoUse;
   return rounds_ >= kMostRounds ? Verdict::kTooMany : Verdict::kGoOn;
 }
 

@@ -20,11 +20,12 @@ class PrecopyPace {
   enum class Verdict {
     kGoOn,
     kFits,     // a pause now would keep within the limit
-    kNoUse,    // rounds don't help any more
+    kNoUse,    // another round doesn't help
     kTooMany,  // the bound is reached
   };
-  // After a round: what a pause would take now.
-  Verdict AfterRound(Duration pause);
+  // After a round: what a pause would take now, and what of that another round could spare it, had
+  // nothing been written meanwhile.
+  Verdict AfterRound(Duration pause, Duration to_spare);
 
   uint64_t rounds() const { return rounds_; }
 

@@ -130,7 +130,7 @@ Result<PrecopyPace::Verdict> PrecopyWay::RunRounds(PrecopyPace* pace) {
     STILLFRAME_TRY(CopyOnce(fresh));
     fresh.clear();
     STILLFRAME_ASSIGN(outlook, LookAhead());
-    verdict = pace->AfterRound(outlook.pause);
+    verdict = pace->AfterRound(outlook.pause, rounds_.ReadTime(ToPages(outlook.to_copy)));
     if (outlook.unwatched > kWorthRegistering && registrations < kMostRegistrations &&
         pace->rounds() < PrecopyPace::kMostRounds) {
       STILLFRAME_ASSIGN(fresh, Register());

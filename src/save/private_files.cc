@@ -133,7 +133,8 @@ Result<void> PrivateFiles::CopyInRounds() {
     STILLFRAME_ASSIGN(const Bytes left, CountDoubts());
     // A half more, as the target runs on until it is stopped.
     expected_ = std::min(ToBytes(ToPages(left + left / 2)), all);
-    verdict = pace.AfterRound(rounds_.ReadTime(ToPages(left)));
+    const Duration pause = rounds_.ReadTime(ToPages(left));
+    verdict = pace.AfterRound(pause, pause);
   } while (verdict == PrecopyPace::Verdict::kGoOn && !in_vain_);
   in_vain_ = verdict != PrecopyPace::Verdict::kFits;
   return ReadAhead();

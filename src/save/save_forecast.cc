@@ -155,7 +155,7 @@ class Forecaster {
       rounds += round;
       left = WrittenDuring(round);
       pause = fixed + kReadPage * static_cast<int64_t>(left.count);
-    } while (pace.AfterRound(pause) == PrecopyPace::Verdict::kGoOn);
+    } while (pace.AfterRound(pause, pause - fixed) == PrecopyPace::Verdict::kGoOn);
     pause += WatchingPause() - survey_.look;  // which is part of what is fixed
     return {.via = Via::kPrecopy,
             .obstacle = !survey_.wp_obstacle.empty()        ? survey_.wp_obstacle

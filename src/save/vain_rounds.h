@@ -15,9 +15,11 @@ class VainRounds {
   // So many in a row, and more would be, too.
   static constexpr int kMost = 2;
 
+  // To come from one to the other.
+  static bool IsVain(uint64_t before, uint64_t after) { return after > before - before / 5; }
   // So much is left now. True when it is time to end.
   bool After(uint64_t left) {
-    if (!least_ || left <= *least_ - *least_ / 5) {
+    if (!least_ || !IsVain(*least_, left)) {
       in_a_row_ = 0;
     } else {
       ++in_a_row_;

@@ -18,15 +18,14 @@
 
 namespace stillframe {
 
-// The first 16 MiB go through the page cache, and what comes behind them past it, where the file
+// The first MiB goes through the page cache, and what comes behind it past that, where the file
 // system and the kernel can do that (DirectWriter): a third of the CPU time, and where CPUs are
-// scarce quicker for it. A small file gains nothing: to set the direct way up takes about 1 ms, and
-// the page cache takes a little at the speed of memory.
+// scarce quicker for it. A small file gains nothing: to set the direct way up takes about 1 ms.
 //
 // Thread rule: as Store; way by the thread that appends.
 class FileStore final : public Store {
  public:
-  static constexpr Bytes kHead = MiB(16);
+  static constexpr Bytes kHead = MiB(1);
 
   struct Options {
     // Both as NewFile's.
