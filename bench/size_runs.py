@@ -44,7 +44,7 @@ def redis(directory):
     port = free_port()
     server = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory],
                               stdout=subprocess.DEVNULL)
-    for _ in range(100):
+    for _ in range(100):  # 10 s; if it never answers, the first command says so
         if subprocess.run(["redis-cli", "-p", str(port), "ping"], capture_output=True).stdout == b"PONG\n":
             break
         time.sleep(0.1)
@@ -52,7 +52,10 @@ def redis(directory):
     for number in range(RECORDS):
         parts = [b"SET", b"order:%d" % number, json.dumps(record(number)).encode()]
         commands += b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
-    subprocess.run(["redis-cli", "-p", str(port), "--pipe"], input=commands, check=True, stdout=subprocess.DEVNULL)
+    filled = subprocess.run(["redis-cli", "-p", str(port), "--pipe"], input=commands, stdout=subprocess.DEVNULL)
+    if filled.returncode != 0:
+        server.kill()
+        sys.exit("filling redis-server failed")
     return server
 
 

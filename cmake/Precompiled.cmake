@@ -12,7 +12,7 @@ function(stillframe_precompiled TARGET KIND)
   endif()
   set(holder stillframe_precompiled_${KIND})
   if(NOT TARGET ${holder})
-    file(WRITE ${CMAKE_BINARY_DIR}/${holder}.cc "")
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${holder}.cc CONTENT "")
     # What stands in the command line has to be the same as in the files that use it.
     if(KIND STREQUAL test)
       find_package(GTest REQUIRED)

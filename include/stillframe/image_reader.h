@@ -126,9 +126,9 @@ class ImageReader {
   // The runs that overlap `range`, cut to it. Addresses that the image doesn't hold are left out.
   virtual std::vector<ImageRun> Runs(AddressRange range) const = 0;
 
-  // Fills `to` with the memory from `address` on, any alignment. Every block that is touched is
-  // checked. Errors: kUsage for an address the image doesn't hold and for a page that was freed,
-  // kInternal for a page that was lost, kDamaged.
+  // Fills `to` with the memory from `address` on, any alignment. All of it is checked, by its block
+  // or by its page's hash. Errors: kUsage for an address the image doesn't hold and for a page that
+  // was freed, kInternal for a page that was lost, kDamaged.
   virtual Result<void> Read(TargetAddress address, std::span<std::byte> to) const = 0;
   // One page; `page` is page-aligned, `to` a page long.
   Result<void> ReadPage(TargetAddress page, std::span<std::byte> to) const {

@@ -49,11 +49,13 @@ Result<void> Remove(const std::string& path) {
 }  // namespace
 
 Result<ImageSeries> ImageSeries::Open(const std::string& directory) {
-  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+  const bool made = mkdir(directory.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) {
     return FailErrno(errno, "making the directory " + directory, {}, ErrorCode::kUsage);
   }
   STILLFRAME_ASSIGN(const std::vector<std::string> images, ListImages(directory));
   ImageSeries series(directory);
+  series.made_ = made;
   for (const std::string& path : images) {
     if (const auto number = NumberOf(path)) series.numbers_.push_back(*number);
   }
@@ -62,6 +64,10 @@ Result<ImageSeries> ImageSeries::Open(const std::string& directory) {
   // Of a watch that was killed, on a file system without unnamed files: see store/new_file.h.
   STILLFRAME_TRY(Remove(series.next() + ".partial"));
   return series;
+}
+
+void ImageSeries::LeaveNothing() const {
+  if (made_) rmdir(directory_.c_str());  // not where something is in it
 }
 
 std::string ImageSeries::PathOf(uint64_t number) const { return directory_ + "/" + NameOf(number); }

@@ -40,6 +40,9 @@ class ImageSeries {
   Result<size_t> Prune(size_t keep, const ImageOptions& options,
                        const std::function<bool()>& cancelled);
 
+  // Removes the directory again if Open made it and nothing came into it.
+  void LeaveNothing() const;
+
  private:
   explicit ImageSeries(std::string directory) : directory_(std::move(directory)) {}
 
@@ -48,6 +51,7 @@ class ImageSeries {
                          const std::function<bool()>& cancelled) const;
 
   std::string directory_;
+  bool made_ = false;  // the directory, by us
   std::vector<uint64_t> numbers_;
   uint64_t next_ = 1;
 };

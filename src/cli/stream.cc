@@ -32,7 +32,8 @@ Result<void> PrintOut(std::string_view text) {
 Result<void> PrintOutUnless(std::string_view text, const std::function<bool()>& given_up) {
   constexpr int kLookMs = 200;
   while (!text.empty()) {
-    // Writable is a pipe that takes PIPE_BUF bytes at once (pipe(7)): so much does not block.
+    // Writable is a pipe that takes PIPE_BUF bytes at once (pipe(7)): so much does not block. A
+    // terminal may, whose other end stopped reading with room for a part of a line.
     pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
     if (poll(&out, 1, kLookMs) <= 0) {
       if (given_up()) return Fail(ErrorCode::kInterrupted, "write to stdout");

@@ -44,6 +44,7 @@ void WatchJob::Start() {
     result_ = WithoutExceptions("while watching", [this] { return Run(); });
     // Releases the target, on the thread that attached to it.
     SetSession(nullptr);
+    if (series_) series_->LeaveNothing();
     listeners_.done();
   });
 }

@@ -1,4 +1,4 @@
-// The blocks that were read last, so that who reads page by page pays for each block once.
+// The blocks that were read last, so that who reads them piece by piece pays for each once.
 #ifndef STILLFRAME_IMAGE_BLOCK_CACHE_H_
 #define STILLFRAME_IMAGE_BLOCK_CACHE_H_
 

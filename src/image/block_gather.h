@@ -1,6 +1,7 @@
 // Does one read of a plan: bytes of a file go to a buffer, are checked there, and from there to
 // where they are wanted. To have the kernel copy them to their places at once was slower: its copy
-// to memory that no cache holds took twice as long as both copies.
+// to memory that no cache holds took twice as long as both copies. A single raw page goes straight
+// to its place.
 #ifndef STILLFRAME_IMAGE_BLOCK_GATHER_H_
 #define STILLFRAME_IMAGE_BLOCK_GATHER_H_
 

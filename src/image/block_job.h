@@ -30,8 +30,8 @@ struct BlockPart {
 };
 
 // All that takes time, apart from the output: which pages are zero, which ones the parent has, the
-// encoding of the rest. In memory of its own, so that any thread can do it, and so that nothing of
-// it lies on a heap that is being saved. Pages from many places make one job: to hand a single page
+// encoding of the rest. The pages are in memory of its own, so that any thread can do it, and off a
+// heap that may be what is saved. Pages from many places make one job: to hand a single page
 // to another thread costs more than the page.
 //
 // Thread rule: one thread at a time.

@@ -47,12 +47,12 @@ EncodeLine::~EncodeLine() {
 Result<void> EncodeLine::Add(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
                              PageSource source) {
   while (!pages.empty()) {
+    if (under_way_ == slots_.size()) STILLFRAME_TRY(TakeOldest());
     const size_t taken = filling().job->Take(turn, address, pages, source);
     address = address + Bytes{taken};
     pages = pages.subspan(taken);
     if (pages.empty() && !filling().job->IsFull()) break;
     Start();
-    if (under_way_ == slots_.size()) STILLFRAME_TRY(TakeOldest());
     // The output goes on as long as there is something for it.
     while (under_way_ > 0 && IsDone(slots_[oldest_])) STILLFRAME_TRY(TakeOldest());
   }
@@ -60,7 +60,7 @@ Result<void> EncodeLine::Add(uint64_t turn, TargetAddress address, std::span<con
 }
 
 Result<void> EncodeLine::Drain() {
-  if (!filling().job->IsEmpty()) Start();
+  if (under_way_ < slots_.size() && !filling().job->IsEmpty()) Start();
   while (under_way_ > 0) STILLFRAME_TRY(TakeOldest());
   return {};
 }

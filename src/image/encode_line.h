@@ -41,8 +41,8 @@ class EncodeLine {
   EncodeLine& operator=(const EncodeLine&) = delete;
 
   // Copies the pages, any number; the last of them may wait for more to come. Hands on what is
-  // finished by now. Errors: those of `take` and of
-  // BlockJob::Work; after one the line is good for nothing but destruction.
+  // finished by now. Errors: those of `take` and of BlockJob::Work; after one the line is good for
+  // nothing but destruction.
   Result<void> Add(uint64_t turn, TargetAddress address, std::span<const std::byte> pages,
                    PageSource source);
   // Hands on all.
@@ -58,7 +58,7 @@ class EncodeLine {
   EncodeLine(std::shared_ptr<TaskPool> workers, Take take)
       : workers_(std::move(workers)), take_(std::move(take)) {}
 
-  // The one that is being filled.
+  // The one that is being filled, where not all are under way.
   Slot& filling() { return slots_[(oldest_ + under_way_) % slots_.size()]; }
   bool IsDone(const Slot& slot) const;
   // Has the one that is being filled worked on.
@@ -70,7 +70,7 @@ class EncodeLine {
   const Take take_;
   std::vector<Slot> slots_;  // a ring
   size_t oldest_ = 0;
-  size_t under_way_ = 0;  // never all of them: the next one is empty, or being filled
+  size_t under_way_ = 0;  // the one behind them is empty, or being filled
 
   mutable std::mutex mutex_;
   std::condition_variable finished_;

@@ -1,6 +1,7 @@
 #include "stillframe/image_reader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -29,6 +30,9 @@ void Append(std::vector<ImageRun>& runs, const ImageRun& run) {
     runs.push_back(run);
   }
 }
+
+// So many single pages are read with all of their blocks; from then on alone, by their hashes.
+constexpr uint64_t kSinglesByBlock = 64;
 
 class FileImageReader final : public ImageReader {
  public:
@@ -72,6 +76,7 @@ class FileImageReader final : public ImageReader {
   std::vector<ChainFile> files_;
   SinkCounters counters_;
   mutable BlockCache cache_;
+  mutable std::atomic<uint64_t> singles_ = 0;  // pages that were read by themselves
 };
 
 void FileImageReader::Count(const ChainRun& run) {
@@ -189,6 +194,8 @@ bool FileImageReader::ReadAlone(const ChainRun& run, size_t skip, std::span<std:
   const StoredImage& image = chain_.image(run);
   if (page.size() != kPageSize.count || skip % kPageSize.count != 0) return false;
   if (EncodingOf(entry) != WireEncoding::kRaw || !image.hashes().kept()) return false;
+  // For a few pages it is not worth it to read all hashes of the file.
+  if (singles_.fetch_add(1, std::memory_order_relaxed) < kSinglesByBlock) return false;
   if (!image.file().ReadAt(entry.file_offset + skip, page)) return false;
   const auto hash = image.hashes().Of(entry, skip / kPageSize.count - entry.first_page);
   return hash && *hash == HashPage(page);

@@ -20,6 +20,7 @@ constexpr uint64_t kPage = kPageSize.count;
 // smaller, 16 KiB take 5 us and get as much larger.
 constexpr Pages kEncodedBlock{8};
 
+// Of a parent, whose runs are asked for.
 constexpr Bytes kRunsAtOnce = MiB(64);
 
 // The blocks of one Write on their way to one writev. Blocks that lie side by side in memory are

@@ -11,7 +11,7 @@
 namespace stillframe {
 namespace {
 
-// 256 MiB of pages; 4 MiB to note them.
+// 256 MiB of pages; less than 10 MiB to note and order them.
 constexpr size_t kMostPages = 65536;
 
 // Has the CPU bring memory that will be read before long.
@@ -37,7 +37,7 @@ class ChainPageQueue final : public PageQueue {
   // Whether the page has to be read: fills `to` with what is zero. Errors: why it can't be.
   Result<bool> MustRead(const ChainRun& run, TargetAddress page, std::span<std::byte> to) const;
   // Where in their files the pages stand.
-  std::vector<QueuedPage> Locate() const;
+  std::vector<QueuedPage> Locate(std::span<const Wanted> all) const;
 
   const ImageChain& chain_;
   const std::shared_ptr<TaskPool> workers_;
@@ -93,10 +93,10 @@ Result<bool> ChainPageQueue::MustRead(const ChainRun& run, TargetAddress page,
   return true;
 }
 
-std::vector<QueuedPage> ChainPageQueue::Locate() const {
+std::vector<QueuedPage> ChainPageQueue::Locate(std::span<const Wanted> all) const {
   std::vector<QueuedPage> pages;
-  pages.reserve(wanted_.size());
-  for (const Wanted& wanted : wanted_) {
+  pages.reserve(all.size());
+  for (const Wanted& wanted : all) {
     const WireIndexEntry& entry = chain_.entry(*wanted.run);
     const uint64_t behind = (wanted.page.value - entry.address) / kPageSize.count;
     pages.push_back({.block = entry.file_offset,
@@ -110,9 +110,9 @@ std::vector<QueuedPage> ChainPageQueue::Locate() const {
 
 Result<void> ChainPageQueue::Sync() {
   if (wanted_.empty()) return {};
-  const auto crew = std::make_shared<ReadCrew>(chain_, Locate());
   // What was queued is not tried again when it fails.
-  wanted_.clear();
+  const std::vector<Wanted> wanted = std::exchange(wanted_, {});
+  const auto crew = std::make_shared<ReadCrew>(chain_, Locate(wanted));
   STILLFRAME_TRY(crew->Run(workers_.get(), gather_));
   // Only now: had a read failed, the caller would have to begin anew.
   for (const QueuedPage& page : crew->pages()) {

@@ -91,7 +91,8 @@ void ReadCrew::ReadAhead(size_t number) {
   size_t end = number;
   {
     const std::lock_guard lock(mutex_);
-    if (ahead_ >= std::min(number + kAheadReads / 2, reads_.size())) return;
+    // Half of what it was asked for is still to come.
+    if (number < ask_again_at_) return;
     uint64_t bytes = 0;
     while (end < reads_.size() && end < number + kAheadReads && bytes < kAheadBytes) {
       bytes += reads_[end].end - reads_[end].begin;
@@ -99,6 +100,7 @@ void ReadCrew::ReadAhead(size_t number) {
     }
     from = std::max(ahead_, number);
     ahead_ = std::max(ahead_, end);
+    ask_again_at_ = ahead_ == reads_.size() ? ahead_ : number + (end - number + 1) / 2;
   }
   for (size_t i = from; i < end; ++i) {
     const PlannedRead& read = reads_[i];

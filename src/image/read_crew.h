@@ -40,12 +40,13 @@ class ReadCrew : public std::enable_shared_from_this<ReadCrew> {
   std::span<const QueuedPage> pages() const { return pages_; }
 
  private:
-  void Work(BlockGather& gather);
   // Reads by their number, from `first` to before `end`.
   struct Share {
     size_t first = 0;
     size_t end = 0;
   };
+
+  void Work(BlockGather& gather);
   // The next ones; nothing when there are none.
   std::optional<Share> Next();
   // Does them in order, up to the first one that fails, which `share` then begins with.
@@ -64,7 +65,8 @@ class ReadCrew : public std::enable_shared_from_this<ReadCrew> {
   size_t next_ = 0;     // what no one has taken yet
   size_t working_ = 0;  // shares that were taken and are not done
   size_t ahead_ = 0;    // up to here the disk knows
-  size_t failed_ = 0;   // the number of the read that failed_with_ is of
+  size_t ask_again_at_ = 0;
+  size_t failed_ = 0;  // the number of the read that failed_with_ is of
   std::optional<Error> failed_with_;
 };
 

@@ -20,11 +20,11 @@ class PrecopyPace {
   enum class Verdict {
     kGoOn,
     kFits,     // a pause now would keep within the limit
-    kNoUse,    // another round doesn't help
+    kNoUse,    // more rounds don't help
     kTooMany,  // the bound is reached
   };
-  // After a round: what a pause would take now, and what of that another round could spare it, had
-  // nothing been written meanwhile.
+  // After a round: what a pause would take now, and what of that, at most all of it, another round
+  // could spare it if nothing is written meanwhile.
   Verdict AfterRound(Duration pause, Duration to_spare);
 
   uint64_t rounds() const { return rounds_; }
@@ -33,6 +33,7 @@ class PrecopyPace {
   const Duration limit_;
   uint64_t rounds_ = 0;
   VainRounds vain_;
+  int useless_ = 0;  // looks in a row that saw nothing worth sparing
 };
 
 }  // namespace stillframe

@@ -64,8 +64,8 @@ Result<void> PrecopyWay::BeforePause() {
   if (*verdict != PrecopyPace::Verdict::kFits &&
       context_.options.over_pause_limit == OverPauseLimit::kAbort) {
     return Fail(ErrorCode::kLimit,
-                "the target writes so much that rounds don't make the pause fit its limit: the "
-                "save was given up",
+                "the target writes so much, or has so much memory to look through, that rounds "
+                "don't make the pause fit its limit: the save was given up",
                 "a longer --pause-limit, --over-pause-limit keep, or --via wp");
   }
   // What was prepared before the rounds went with the first pause, which was for registering.

@@ -15,7 +15,7 @@ class VainRounds {
   // So many in a row, and more would be, too.
   static constexpr int kMost = 2;
 
-  // To come from one to the other.
+  // To make `before` into `after`, which is not more.
   static bool IsVain(uint64_t before, uint64_t after) { return after > before - before / 5; }
   // So much is left now. True when it is time to end.
   bool After(uint64_t left) {

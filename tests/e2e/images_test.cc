@@ -281,6 +281,18 @@ TEST_F(ImagesTest, KilledAtEachStepMergeAndDedupLoseNothing) {
   }
 }
 
+TEST_F(ImagesTest, AWatchOfNobodyLeavesNothingBehind) {
+  WorkloadProcess workload(Tickets());
+  const pid_t gone = workload.pid();
+  EXPECT_EQ(workload.Finish(), 0);
+  EXPECT_EQ(RunStillframe(WatchArgv(gone, {"--count", "1"})).exit_code, kExitTargetGone);
+  EXPECT_FALSE(Exists(series_));
+  // What was there before is nobody's to remove.
+  ASSERT_TRUE(fs::create_directory(series_));
+  EXPECT_EQ(RunStillframe(WatchArgv(gone, {"--count", "1"})).exit_code, kExitTargetGone);
+  EXPECT_TRUE(Exists(series_));
+}
+
 TEST_F(ImagesTest, TheEndOfTheTargetEndsTheWatch) {
   WorkloadProcess workload(Tickets());
   Subprocess watch(StillframeArgv(WatchArgv(workload.pid(), {"--every", "50ms"})));

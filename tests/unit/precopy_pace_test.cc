@@ -28,7 +28,21 @@ TEST(PrecopyPace, AQuietTargetNeedsOneRound) {
 TEST(PrecopyPace, WhatARoundCantSpareItIsNoReasonForOne) {
   PrecopyPace pace(milliseconds(1));
   EXPECT_EQ(pace.AfterRound(milliseconds(10), milliseconds(2)), Verdict::kGoOn);
-  EXPECT_EQ(pace.AfterRound(milliseconds(10), microseconds(1999)), Verdict::kNoUse);
+  EXPECT_EQ(pace.AfterRound(milliseconds(6), microseconds(1199)), Verdict::kGoOn);
+  EXPECT_EQ(pace.AfterRound(milliseconds(4), microseconds(1)), Verdict::kNoUse);
+}
+
+TEST(PrecopyPace, OneLookThatWasHeldUpEndsNothing) {
+  PrecopyPace pace(milliseconds(1));
+  EXPECT_EQ(pace.AfterRound(milliseconds(15), microseconds(100)), Verdict::kGoOn);
+  EXPECT_EQ(pace.AfterRound(microseconds(300), microseconds(100)), Verdict::kFits);
+}
+
+TEST(PrecopyPace, ARoundIsWorthItWhereItMakesThePauseFit) {
+  PrecopyPace pace(milliseconds(20));
+  EXPECT_EQ(pace.AfterRound(microseconds(20'500), microseconds(3'500)), Verdict::kGoOn);
+  EXPECT_EQ(pace.AfterRound(microseconds(20'500), microseconds(3'500)), Verdict::kGoOn);
+  EXPECT_EQ(pace.AfterRound(milliseconds(17), microseconds(0)), Verdict::kFits);
 }
 
 TEST(PrecopyPace, RoundsThatDontShortenThePauseEnd) {
