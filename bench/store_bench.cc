@@ -1,5 +1,5 @@
 // What it takes to write a large file until it is durable and has its name: through the page cache,
-// and past it as FileStore does from 16 MiB on. The bytes are random, the pieces of 256 KiB, as the
+// and past it as FileStore does from 1 MiB on. The bytes are random, the pieces of 256 KiB, as the
 // image writer's. The ways take turns.
 //
 // CPU time is that of this process; the kernel's own threads, which write the page cache back, are
