@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <semaphore.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +33,7 @@
 #include "stillframe/save.h"
 #include "stillframe/target.h"
 #include "support/child_process.h"
+#include "support/cpu_time.h"
 #include "support/machine.h"
 #include "support/options.h"
 #include "support/shared_object.h"
@@ -58,15 +58,6 @@ std::vector<std::byte> OwnExecutable() {
 }
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // A process with that much memory, full of `content`, which does nothing.
 class Subject {

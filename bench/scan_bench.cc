@@ -7,15 +7,14 @@
 // medians within one run is a result: to the faster of the two plain ones.
 //
 // 2026-11-22, 2 CPUs of a shared AMD EPYC virtual machine, Linux 6.18, release build: scan_bench
-// --rounds 5. The aim of 0.8 is missed since each page is hashed as well as each block (to the pipe
-// it was 1.00 before): the thread that writes is what all wait for there. The tmpfs runs were
+// --rounds 5. The aim of 0.8 is missed; each page is hashed now as well as each block (to the pipe
+// it was 1.00 before). Not profiled since. The tmpfs runs were
 // disturbed: from 378 to 1697.
 //
 //   MiB/s    plain 256 KiB   plain 1 MiB    scan   with the pause   scan / faster plain
 //   tmpfs             1732          1813     895              838                  0.49
 //   pipe              2457          2839    2031             1720                  0.72
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +25,7 @@
 
 #include "base/unique_fd.h"
 #include "plain_copy.h"
+#include "support/cpu_time.h"
 #include "support/machine.h"
 #include "support/memory_child.h"
 #include "support/options.h"
@@ -49,16 +49,6 @@ struct Rates {
   std::vector<double> save_cpu;   // the pause and attaching included
   std::vector<double> whole;      // the pause and attaching included
 };
-
-// Of all our threads; the target and the reader of the pipe are processes of their own.
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 double PerGiB(double value, Bytes bytes) {
   return value * static_cast<double>(GiB(1).count) / static_cast<double>(bytes.count);

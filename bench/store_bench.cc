@@ -4,7 +4,6 @@
 //
 // CPU time is that of this process; the kernel's own threads, which write the page cache back, are
 // not in it. "busy": another process keeps a CPU busy meanwhile.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include "base/mapped_memory.h"
 #include "store/file_store.h"
 #include "support/child_process.h"
+#include "support/cpu_time.h"
 #include "support/machine.h"
 #include "support/options.h"
 #include "support/statistics.h"
@@ -35,15 +35,6 @@ struct Figures {
   std::vector<double> seconds;
   std::vector<double> cpu_seconds;
 };
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 MappedArray<uint64_t> MakeSource() {
   MappedArray<uint64_t> source(kSource.count / sizeof(uint64_t));

@@ -22,14 +22,13 @@ bool Precedes(const QueuedPage& a, const QueuedPage& b) {
 void Order(std::vector<QueuedPage>& pages, size_t files) {
   std::vector<size_t> behind(files + 1);  // of file i: where those before it end, at [i]
   for (const QueuedPage& page : pages) ++behind[page.depth + 1];
-  if (std::ranges::count_if(behind, [](size_t count) { return count > 0; }) > 1) {
-    std::partial_sum(behind.begin(), behind.end(), behind.begin());
+  const bool several = std::ranges::count_if(behind, [](size_t n) { return n > 0; }) > 1;
+  std::partial_sum(behind.begin(), behind.end(), behind.begin());
+  if (several) {
     std::vector<size_t> next = behind;
     std::vector<QueuedPage> dealt(pages.size());
     for (const QueuedPage& page : pages) dealt[next[page.depth]++] = page;
     pages = std::move(dealt);
-  } else {
-    std::partial_sum(behind.begin(), behind.end(), behind.begin());
   }
   for (size_t file = 0; file < files; ++file) {
     const auto of_file = std::span(pages).subspan(behind[file], behind[file + 1] - behind[file]);

@@ -236,6 +236,29 @@ TEST(ImageQueue, APageIsProvenByItsHashWithoutTheRestOfItsBlock) {
   EXPECT_EQ(done.error().code, ErrorCode::kDamaged);
 }
 
+// Of many, the first ones are read with their blocks.
+TEST(ImageQueue, ManySinglePagesAreReadAloneAndProvenByTheirHashes) {
+  HandImage image = ManyBlocks(true, {WireEncoding::kRaw});
+  ByteVector bytes = image.Build();
+  bytes[image.offset(3) + 5 * kPage] ^= std::byte{1};
+  const MemoryFile file(std::move(bytes));
+  const auto reader = OpenGood(file);
+  ASSERT_NE(reader, nullptr);
+  ByteVector page(kPage);
+  // A page of each block in turn, so that no block is kept until its next one.
+  for (uint64_t number = 0; number < 4; ++number) {
+    for (uint64_t block = 0; block < kBlocks; ++block) {
+      const uint64_t wanted = block * kBlockPages + number;
+      if (number < 2 && block == 3) continue;  // its block would be looked at
+      ASSERT_TRUE(reader->ReadPage(AddressOf(wanted), page)) << wanted;
+      ASSERT_EQ(page, ExpectedPage(wanted)) << wanted;
+    }
+  }
+  const auto damaged = reader->ReadPage(AddressOf(3 * kBlockPages + 5), page);
+  ASSERT_FALSE(damaged);
+  EXPECT_EQ(damaged.error().code, ErrorCode::kDamaged);
+}
+
 TEST(ImageQueue, MorePagesThanAreNotedAtOnceAreRead) {
   const MemoryFile file(ManyBlocks(true, kAllEncodings).Build());
   const auto reader = OpenGood(file);
